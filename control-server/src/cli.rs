@@ -1,0 +1,122 @@
+//! The verbs of the `panko` command.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+use crate::{check, dev, envoy_config, serve};
+
+/// One Temporal namespace over many Temporal clusters.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Panko {
+    #[command(subcommand)]
+    verb: Verb,
+    /// How to write what is asked for.
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    output: Output,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the control server.
+    #[command(
+        after_help = "Example:\n  panko serve --config panko.yaml\n  RUST_LOG=debug panko serve --output json   (logs as JSON)"
+    )]
+    Serve(ConfigArgs),
+    /// Run a whole sandbox on this machine: Temporal clusters, control server, Envoy.
+    #[command(
+        after_help = "Example:\n  panko dev --clusters 3\n  temporal workflow list --address ADDRESS   (the address that it prints)"
+    )]
+    Dev(dev::Options),
+    /// Check a panko.yaml and the clusters behind it before it is used.
+    #[command(after_help = "Example:\n  panko check --config panko.yaml --output json")]
+    Check(ConfigArgs),
+    /// Print a complete Envoy configuration for a panko.yaml.
+    #[command(after_help = "Example:\n  panko envoy --config panko.yaml > envoy.yaml")]
+    Envoy(EnvoyArgs),
+}
+
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// The panko.yaml to read.
+    #[arg(long, value_name = "FILE", default_value = "panko.yaml", env = "PANKO_CONFIG")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct EnvoyArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    options: envoy_config::Options,
+}
+
+/// Runs a verb. Errors go to standard error; the exit code tells whether it went well.
+pub async fn run(panko: Panko) -> ExitCode {
+    let result = match panko.verb {
+        Verb::Serve(args) => run_server(&args, panko.output).await,
+        Verb::Dev(options) => dev::run(options).await,
+        Verb::Check(args) => run_check(&args, panko.output).await,
+        Verb::Envoy(args) => print_envoy(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("panko: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run_server(args: &ConfigArgs, output: Output) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match output {
+        Output::Text => logs.init(),
+        Output::Json => logs.json().init(),
+    }
+    let mut terminate = signal(SignalKind::terminate()).context("cannot hear signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot hear signals")?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    serve::run(Config::load(&args.config)?, stop).await
+}
+
+async fn run_check(args: &ConfigArgs, output: Output) -> anyhow::Result<()> {
+    let report = check::run(&Config::load(&args.config)?).await?;
+    match output {
+        Output::Text => println!("{report}"),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+    }
+    anyhow::ensure!(report.is_good(), "the configuration is not ready to be used: see above");
+    Ok(())
+}
+
+fn print_envoy(args: &EnvoyArgs) -> anyhow::Result<()> {
+    let config = Config::load(&args.config.config)?;
+    print!("{}", envoy_config::render(&config, &args.options));
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! `panko.yaml`: clusters, virtual namespaces with their members, where to listen.
+
+mod validate;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The whole of `panko.yaml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the control server listens.
+    #[serde(default)]
+    pub listen: Listen,
+    /// The Temporal clusters.
+    pub clusters: Vec<Cluster>,
+    /// The virtual namespaces.
+    pub namespaces: Vec<Namespace>,
+    /// Bounds on what is kept in memory.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// Where the control server listens. On loopback unless told otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Listen {
+    /// gRPC: the placement stream, polls, local answers.
+    pub grpc: SocketAddr,
+    /// HTTP: `/metrics`, `/healthz`, `/readyz`.
+    pub http: SocketAddr,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            grpc: SocketAddr::from(([127, 0, 0, 1], 7244)),
+            http: SocketAddr::from(([127, 0, 0, 1], 7245)),
+        }
+    }
+}
+
+/// One Temporal cluster: its frontend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// The name under which Envoy and Panko know it.
+    pub name: String,
+    /// `host:port` of its frontend.
+    pub address: String,
+    /// How to speak TLS to it. Plaintext without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// A file that holds the API key with which Panko looks at the cluster on its own behalf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_file: Option<PathBuf>,
+}
+
+/// TLS to a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file of the authority that signed the cluster's certificate. The system's without.
+    pub ca: Option<PathBuf>,
+    /// PEM file of Panko's client certificate, with `key`.
+    pub cert: Option<PathBuf>,
+    /// PEM file of the client certificate's key.
+    pub key: Option<PathBuf>,
+    /// The name that the cluster's certificate is for; the address's host without.
+    pub server_name: Option<String>,
+}
+
+/// One virtual namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Namespace {
+    /// The name that SDKs say.
+    pub name: String,
+    /// The physical namespaces that serve it.
+    pub members: Vec<Member>,
+}
+
+/// A physical namespace's place in a virtual namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The physical namespace's name; the virtual one's without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Its share of the new workflows, relative to the other members' weights.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// Whether it gets new workflows.
+    #[serde(default)]
+    pub state: MemberState,
+}
+
+/// Whether a member gets new workflows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberState {
+    /// It does.
+    #[default]
+    Active,
+    /// It keeps what it has and gets nothing new.
+    Cordoned,
+}
+
+/// Bounds on what is kept in memory. A full one answers RESOURCE_EXHAUSTED.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Polls of workers that wait at the same time.
+    pub parked_polls: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { parked_polls: 200_000 }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("{path}: {source}; give the path of a panko.yaml with --config")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not YAML, or not of this shape. The text names the line.
+    #[error("{path}: {problem}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, column, and what to write instead.
+        problem: String,
+    },
+    /// The parts do not fit together. Each line of the text names its line in the file.
+    #[error("{}", .0.join("\n"))]
+    Invalid(Vec<String>),
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads and checks YAML. `path` is for messages only.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
+        let problem = |problem: String| Error::Parse { path: path.to_owned(), problem };
+        let config: Config = serde_saphyr::from_str(text).map_err(|e| problem(e.to_string()))?;
+        let problems = validate::problems(&config, text);
+        if problems.is_empty() {
+            return Ok(config);
+        }
+        Err(Error::Invalid(problems.iter().map(|p| format!("{}:{p}", path.display())).collect()))
+    }
+
+    /// The cluster of this name.
+    #[must_use]
+    pub fn cluster(&self, name: &str) -> Option<&Cluster> {
+        self.clusters.iter().find(|cluster| cluster.name == name)
+    }
+}
+
+impl Namespace {
+    /// Each member's weight, 0 for the cordoned: what slots are given out by.
+    #[must_use]
+    pub fn weights(&self) -> Vec<u32> {
+        let weight = |member: &Member| match member.state {
+            MemberState::Active => member.weight,
+            MemberState::Cordoned => 0,
+        };
+        self.members.iter().map(weight).collect()
+    }
+}
+
+impl Member {
+    /// The physical namespace's name, given the virtual one's.
+    #[must_use]
+    pub fn physical<'a>(&'a self, virtual_name: &'a str) -> &'a str {
+        self.namespace.as_deref().unwrap_or(virtual_name)
+    }
+}
+
+fn one() -> u32 {
+    1
+}

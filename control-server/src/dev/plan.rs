@@ -1,0 +1,180 @@
+//! From options to parts: ports are chosen, programs found, configurations written.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::process::Command;
+
+use super::addresses::{Addresses, ClusterAddresses, ControlServerAddresses};
+use super::binaries::{self, ENVOY};
+use super::cluster::{Cluster, loopback};
+use super::data_dir::DataDir;
+use super::error::{Error, While};
+use super::log::{Log, Style};
+use super::options::Options;
+use super::part::{Part, Stage};
+use super::ports::Ports;
+use super::ready::Ready;
+use super::severity::Severity;
+use crate::config::{self, Config, Listen};
+use crate::envoy_config;
+
+/// The parts that are no clusters. A cluster's part has the cluster's name.
+pub const CONTROL_SERVER: &str = "control-server";
+pub const ENVOY_PART: &str = "envoy";
+
+/// Envoy's workers: more than one, as everywhere, and few, as this is one machine.
+const ENVOY_WORKERS: &str = "2";
+
+/// What a sandbox consists of.
+#[derive(Debug)]
+pub struct Plan {
+    /// Its parts; none runs.
+    pub parts: Vec<Part>,
+    /// Where they will be.
+    pub addresses: Addresses,
+}
+
+/// Makes the plan. Nothing is started.
+pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
+    let names: Vec<_> = ('a'..='z').take(options.clusters.into()).map(String::from).collect();
+    check_names(options, &names)?;
+    let panko = binaries::panko(options.programs.panko.as_deref())?;
+    let filter = binaries::filter(options.programs.filter.as_deref(), &panko)?;
+    let envoy = binaries::find(&ENVOY, options.programs.envoy.as_deref())?;
+
+    // Held until the end of this function.
+    let mut ports = Ports::default();
+    let address = loopback(ports.exactly(options.port)?);
+    let control_server =
+        ControlServerAddresses { grpc: loopback(ports.free()?), http: loopback(ports.free()?) };
+    let admin = loopback(ports.free()?);
+    let clusters = names
+        .iter()
+        .map(|name| Cluster::prepare(name, options, &mut ports, data))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let config = Config {
+        listen: Listen { grpc: control_server.grpc, http: control_server.http },
+        clusters: names.iter().zip(&clusters).map(|(name, c)| in_config(name, c)).collect(),
+        namespaces: options.namespaces.iter().map(|n| namespace(n, &names, options)).collect(),
+        limits: config::Limits::default(),
+    };
+    let envoy_options =
+        envoy_config::Options { listen: address, admin, filter, control_server: None };
+    let envoy_yaml = data.write("envoy.yaml", &envoy_config::render(&config, &envoy_options))?;
+    let panko_yaml = serde_saphyr::to_string(&config).map_err(std::io::Error::other);
+    let panko_yaml = panko_yaml.doing(|| "panko.yaml".to_owned())?;
+    let panko_yaml = data.write("panko.yaml", &panko_yaml)?;
+
+    let addresses = Addresses {
+        address,
+        namespaces: options.namespaces.clone(),
+        clusters: names.iter().zip(&clusters).map(|(n, c)| addresses_of(n, c, options)).collect(),
+        control_server,
+        envoy_admin: admin,
+        pid: std::process::id(),
+        data_dir: data.path().to_owned(),
+    };
+    let mut parts = Parts { made: Vec::new(), options, data };
+    for (name, cluster) in names.iter().zip(clusters) {
+        let namespaces = options.namespaces.clone();
+        let ready = Ready::Cluster { address: cluster.address, namespaces };
+        parts.add(name, Stage::Clusters, cluster.command, ready)?;
+    }
+    let ready = Ready::ControlServer { http: addresses.control_server.http };
+    parts.add(CONTROL_SERVER, Stage::ControlServer, serve(&panko, &panko_yaml), ready)?;
+    let namespaces = options.namespaces.clone();
+    let ready = Ready::Envoy { admin, listener: address, namespaces };
+    parts.add(ENVOY_PART, Stage::Envoy, envoy_command(&envoy, &envoy_yaml), ready)?;
+    Ok(Plan { parts: parts.made, addresses })
+}
+
+fn check_names(options: &Options, names: &[String]) -> Result<(), Error> {
+    let weights = options.weights.iter().map(|weight| ("--weight", &weight.cluster));
+    let kinds = options.kinds.iter().filter_map(|k| Some(("--kind", k.cluster.as_ref()?)));
+    match weights.chain(kinds).find(|(_, cluster)| !names.contains(cluster)) {
+        None => Ok(()),
+        Some((option, cluster)) => {
+            Err(Error::UnknownCluster { option, cluster: cluster.clone(), known: names.to_vec() })
+        }
+    }
+}
+
+fn in_config(name: &str, cluster: &Cluster) -> config::Cluster {
+    config::Cluster {
+        name: name.to_owned(),
+        address: cluster.address.to_string(),
+        tls: None,
+        api_key_file: None,
+    }
+}
+
+fn namespace(name: &str, clusters: &[String], options: &Options) -> config::Namespace {
+    let member = |cluster: &String| config::Member {
+        cluster: cluster.clone(),
+        namespace: None,
+        weight: options.weight(cluster),
+        state: config::MemberState::Active,
+    };
+    config::Namespace { name: name.to_owned(), members: clusters.iter().map(member).collect() }
+}
+
+fn addresses_of(name: &str, cluster: &Cluster, options: &Options) -> ClusterAddresses {
+    ClusterAddresses {
+        name: name.to_owned(),
+        kind: options.kind(name),
+        address: cluster.address,
+        ui: cluster.ui.map(|ui| format!("http://{ui}")),
+        metrics: format!("http://{}/metrics", cluster.metrics),
+    }
+}
+
+fn serve(panko: &Path, config: &Path) -> Command {
+    let mut command = Command::new(panko);
+    command.arg("serve").arg("--config").arg(config);
+    command
+}
+
+fn envoy_command(envoy: &Path, config: &Path) -> Command {
+    let mut command = Command::new(envoy);
+    command.arg("--config-path").arg(config);
+    command.args(["--concurrency", ENVOY_WORKERS, "--log-level", "info", "--drain-time-s", "1"]);
+    // Hot restart would leave shared memory behind, and two Envoys would need two base ids.
+    command.arg("--disable-hot-restart");
+    command
+}
+
+struct Parts<'a> {
+    made: Vec<Part>,
+    options: &'a Options,
+    data: &'a DataDir,
+}
+
+impl Parts<'_> {
+    fn add(
+        &mut self,
+        name: &str,
+        stage: Stage,
+        command: Command,
+        ready: Ready,
+    ) -> Result<(), Error> {
+        let path = self.data.dir("logs")?.join(format!("{name}.log"));
+        let show = match stage {
+            _ if self.options.quiet => None,
+            _ if self.options.verbose => Some(Severity::Debug),
+            Stage::ControlServer => Some(Severity::Info),
+            Stage::Clusters | Stage::Envoy => Some(Severity::Warn),
+        };
+        let style = Style {
+            name: name.to_owned(),
+            width: CONTROL_SERVER.len(),
+            index: self.made.len(),
+            show,
+        };
+        let log = Log::create(&path, style).doing(|| path.display().to_string())?;
+        let name = name.to_owned();
+        self.made.push(Part { name, stage, command, ready, log: Arc::new(log), process: None });
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+//! The addresses as a person reads them.
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+
+use super::addresses::Addresses;
+
+/// Writes the addresses, the one that matters first.
+#[must_use]
+pub fn render(addresses: &Addresses) -> String {
+    let Addresses { address, control_server, envoy_admin, .. } = addresses;
+    let namespaces = addresses.namespaces.join(", ");
+    let mut table = Table::new();
+    table.load_preset(NOTHING);
+    table.set_header(["", "gRPC", "Web", "Prometheus"]);
+    for cluster in &addresses.clusters {
+        table.add_row([
+            format!("cluster {}", cluster.name),
+            cluster.address.to_string(),
+            cluster.ui.clone().unwrap_or_default(),
+            cluster.metrics.clone(),
+        ]);
+    }
+    let http = control_server.http;
+    table.add_row([
+        "control server".to_owned(),
+        control_server.grpc.to_string(),
+        String::new(),
+        format!("http://{http}/metrics"),
+    ]);
+    table.add_row([
+        "Envoy".to_owned(),
+        address.to_string(),
+        format!("http://{envoy_admin}"),
+        format!("http://{envoy_admin}/stats/prometheus"),
+    ]);
+    let data = addresses.data_dir.display();
+    format!(
+        "\nPanko is ready. Point SDKs at\n\n    {address}    (namespace {namespaces})\n\n{table}\n\nData and logs are in {data}. Ctrl-C ends everything.\n",
+        table = table.trim_fmt(),
+    )
+}

@@ -1,0 +1,76 @@
+//! A complete Envoy configuration for a `panko.yaml`.
+//!
+//! `envoy/envoy.yaml`, which people read, validate and run, is the template: what it says about its
+//! two clusters is said here about the configured ones. So there is one place for every setting.
+
+mod cluster;
+mod scalar;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use crate::config::Config;
+
+use cluster::Endpoint;
+pub(crate) use scalar::scalar;
+
+/// The hand-written configuration for the clusters `a` and `b`.
+const TEMPLATE: &str = include_str!("../../envoy/envoy.yaml");
+
+/// What stands in the template for an operator's choice. A test sees that each is there.
+const FILTER: &str = "filename: panko_filter.wasm";
+const LISTENER: &str = "address: 127.0.0.1, port_value: 7233";
+const LISTENER_IN_WORDS: &str = "127.0.0.1:7233";
+const ADMIN: &str = "address: 127.0.0.1, port_value: 9901";
+
+/// What `panko envoy` takes besides the `panko.yaml`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Where Envoy listens for SDKs.
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:7233")]
+    pub listen: SocketAddr,
+    /// Where Envoy's admin interface listens. Whoever reaches it controls Envoy.
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9901")]
+    pub admin: SocketAddr,
+    /// The filter, as Envoy finds it: a full path, or relative to where Envoy is started.
+    #[arg(long, value_name = "PATH", default_value = "panko_filter.wasm")]
+    pub filter: PathBuf,
+    /// Where Envoy reaches the control server [default: listen.grpc of the panko.yaml].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub control_server: Option<Endpoint>,
+}
+
+/// Writes Envoy's whole configuration, comments included. `config` is a checked one.
+#[must_use]
+pub fn render(config: &Config, options: &Options) -> String {
+    let (frame, pattern) = cluster::split(TEMPLATE);
+    let control_server =
+        options.control_server.clone().unwrap_or_else(|| reachable(config.listen.grpc).into());
+    let mut yaml = frame
+        .replace(LISTENER, &Endpoint::from(options.listen).fields())
+        .replace(LISTENER_IN_WORDS, &options.listen.to_string())
+        .replace(ADMIN, &Endpoint::from(options.admin).fields())
+        .replace(FILTER, &format!("filename: {}", scalar(&options.filter.to_string_lossy())));
+    yaml = control_server.put_into(&yaml, cluster::CONTROL_SERVER);
+    for (at, cluster) in config.clusters.iter().enumerate() {
+        if at > 0 {
+            yaml.push('\n');
+        }
+        // How TLS is written need be shown only once.
+        yaml.push_str(&cluster::render(pattern, cluster, at == 0));
+    }
+    yaml
+}
+
+/// Where to reach what listens on `address`: "everywhere" is no place to connect to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! Class `broadcast`: every member is told, and one answer comes back.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use panko_routing::wire::fields::last_bytes;
+use tonic::Status;
+
+use super::{Call, Frontend, malformed};
+use crate::pool::key::worker_id;
+
+/// How long the members have.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// `worker_instance_key` of `ShutdownWorkerRequest`.
+const INSTANCE_KEY: u32 = 6;
+
+impl Frontend {
+    pub(super) async fn broadcast(&self, call: Call) -> Result<Bytes, Status> {
+        match call.method.name {
+            "ShutdownWorker" => self.shutdown_worker(call).await,
+            "RecordWorkerHeartbeat" => self.tell_all(&call).await,
+            name => Err(Status::unimplemented(format!(
+                "{name} has to reach every cluster, which this release of Panko does not do yet; call the clusters themselves"
+            ))),
+        }
+    }
+
+    /// Ends the worker's waiting polls with empty answers, then tells the members, for its sticky
+    /// queue.
+    async fn shutdown_worker(&self, call: Call) -> Result<Bytes, Status> {
+        let instance_key =
+            last_bytes(&call.body, INSTANCE_KEY).map_err(|e| malformed(call.method, e))?;
+        if !instance_key.is_empty() {
+            self.pools.worker_left(worker_id(instance_key));
+        }
+        self.tell_all(&call).await
+    }
+
+    /// The first member's answer once all have answered; the first failure if one fails.
+    async fn tell_all(&self, call: &Call) -> Result<Bytes, Status> {
+        let name = last_bytes(&call.body, 1).map_err(|e| malformed(call.method, e))?;
+        let members = &self.namespace(name)?.members;
+        let calls = members.iter().map(|member| async move {
+            let body = call.body.clone();
+            let result = member.cluster.call(call.method, &call.caller, body, DEADLINE).await;
+            result.map_err(|status| {
+                let told = format!("cluster {}: {}", member.cluster.name(), status.message());
+                Status::new(status.code(), told)
+            })
+        });
+        let mut answers = join_all(calls).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(answers.drain(..).next().unwrap_or_default())
+    }
+}

@@ -1,0 +1,39 @@
+//! Class `poll`: the worker's poll is parked in its pool.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tonic::Status;
+
+use super::{Call, Frontend, deadline, malformed};
+use crate::pool::key::Poll;
+
+/// What servers refuse (`common.CriticalLongPollTimeout` and its error, as clusters say it).
+const SHORTEST: Duration = Duration::from_secs(2);
+
+/// How long before its deadline a poll is answered at the latest.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// The longest that a poll is parked.
+const LONGEST: Duration = Duration::from_secs(300);
+
+impl Frontend {
+    pub(super) async fn poll(&self, call: Call) -> Result<Bytes, Status> {
+        let came = Instant::now();
+        let Some(timeout) = call.timeout.as_deref().and_then(deadline::parse) else {
+            return Err(Status::invalid_argument("Context timeout is not set."));
+        };
+        if timeout < SHORTEST {
+            return Err(Status::failed_precondition("Context timeout is too short."));
+        }
+        let method = call.method;
+        let poll = Poll::read(method, call.caller, call.body).map_err(|e| malformed(method, e))?;
+        let namespace = self.namespace(poll.namespace.as_bytes())?;
+        if poll.task_queue.is_empty() {
+            return Err(Status::invalid_argument("TaskQueue is not set on request."));
+        }
+        let answer_by = came + timeout.min(LONGEST) - MARGIN;
+        self.pools.park(namespace, poll, answer_by).await
+    }
+}

@@ -1,0 +1,23 @@
+//! Panko's control server: the companion of the filters, and the `panko` command.
+//!
+//! The road of a call that a filter sends here: [`frontend`] looks at its class; a poll parks in
+//! its [`pool`], everything else is answered from the [`topology`]'s clusters. What filters route
+//! by comes from [`placements`] through [`placement_service`].
+#![forbid(unsafe_code)]
+
+pub mod caller;
+pub mod check;
+pub mod cli;
+pub mod cluster;
+pub mod config;
+pub mod dev;
+pub mod envoy_config;
+pub mod frontend;
+pub mod members;
+pub mod metrics;
+pub mod placement_service;
+pub mod placements;
+pub mod pool;
+pub mod raw;
+pub mod serve;
+pub mod topology;

@@ -1,0 +1,126 @@
+//! Asks the clusters who they are: on Panko's own behalf, again and again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use panko_proto::rpc::Method;
+use panko_routing::placement::NamespaceUuid;
+use panko_routing::wire::fields::{last_bytes, put_bytes};
+use tokio::task::JoinSet;
+use tonic::Status;
+
+use crate::placements::PlacementsHolder;
+use crate::topology::{Topology, VirtualNamespace};
+
+/// Between two looks at a member that answers.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// Between two tries at one that does not.
+const RETRY: Duration = Duration::from_millis(500);
+/// How long a cluster has for an answer.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// `/…WorkflowService/DescribeNamespace`.
+pub const DESCRIBE_NAMESPACE: &str =
+    "/temporal.api.workflowservice.v1.WorkflowService/DescribeNamespace";
+/// `/…WorkflowService/GetSystemInfo`.
+pub const GET_SYSTEM_INFO: &str = "/temporal.api.workflowservice.v1.WorkflowService/GetSystemInfo";
+
+/// What the clusters last said of themselves. When one is down, what it offered still counts.
+#[derive(Debug, Default)]
+pub struct LastAnswers(Mutex<HashMap<(String, String), Bytes>>);
+
+impl LastAnswers {
+    /// The last `GetSystemInfoResponse` of a cluster.
+    #[must_use]
+    pub fn system_info(&self, cluster: &str) -> Option<Bytes> {
+        self.get(cluster, "")
+    }
+
+    /// The last `DescribeNamespaceResponse` of a physical namespace.
+    #[must_use]
+    pub fn namespace(&self, cluster: &str, namespace: &str) -> Option<Bytes> {
+        self.get(cluster, namespace)
+    }
+
+    fn get(&self, cluster: &str, namespace: &str) -> Option<Bytes> {
+        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.get(&(cluster.to_owned(), namespace.to_owned())).cloned()
+    }
+
+    fn put(&self, cluster: &str, namespace: &str, answer: Bytes) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.insert((cluster.to_owned(), namespace.to_owned()), answer);
+    }
+}
+
+/// Looks at every member until dropped; what is learned goes into `placements` and `answers`.
+pub async fn watch(
+    topology: Arc<Topology>,
+    placements: Arc<PlacementsHolder>,
+    answers: Arc<LastAnswers>,
+) {
+    let mut members = JoinSet::new();
+    for namespace in topology.namespaces() {
+        for member in 0..namespace.members.len() {
+            let (namespace, placements) = (namespace.clone(), placements.clone());
+            let answers = answers.clone();
+            members.spawn(async move {
+                loop {
+                    let wait = match look(&namespace, member, &placements, &answers).await {
+                        Ok(()) => INTERVAL,
+                        Err(_) => RETRY,
+                    };
+                    tokio::time::sleep(wait).await;
+                }
+            });
+        }
+    }
+    members.join_all().await;
+}
+
+async fn look(
+    namespace: &VirtualNamespace,
+    index: usize,
+    placements: &PlacementsHolder,
+    answers: &LastAnswers,
+) -> Result<(), Status> {
+    let member = namespace.members.get(index).ok_or_else(|| Status::internal("no such member"))?;
+    let cluster = &member.cluster;
+    let result = async {
+        let info =
+            cluster.call(method(GET_SYSTEM_INFO)?, cluster.own(), Bytes::new(), DEADLINE).await?;
+        answers.put(cluster.name(), "", info);
+        let mut request = Vec::new();
+        put_bytes(&mut request, 1, member.namespace.as_bytes());
+        let describe = method(DESCRIBE_NAMESPACE)?;
+        cluster.call(describe, cluster.own(), request.into(), DEADLINE).await
+    };
+    let answer = result.await.inspect_err(|status| {
+        tracing::warn!(cluster = %cluster.name(), namespace = member.namespace, %status, "a member does not say who it is");
+    })?;
+    let uuid = namespace_uuid(&answer).ok_or_else(|| {
+        Status::internal(format!("cluster {} gave no UUID of its namespace", cluster.name()))
+    })?;
+    answers.put(cluster.name(), &member.namespace, answer);
+    match placements.learned(&namespace.name, index, uuid) {
+        Ok(true) => {
+            tracing::info!(cluster = %cluster.name(), namespace = member.namespace, %uuid, "a member was reached");
+        }
+        Ok(false) => {}
+        Err(error) => tracing::error!(%error, "the placement cannot be published"),
+    }
+    Ok(())
+}
+
+/// The RPC at a path that is written in this crate.
+pub fn method(path: &'static str) -> Result<&'static Method, Status> {
+    Method::by_path(path).ok_or_else(|| Status::internal(format!("{path} is not in the RPC table")))
+}
+
+/// `namespace_info.id` of a `DescribeNamespaceResponse`.
+fn namespace_uuid(answer: &[u8]) -> Option<NamespaceUuid> {
+    let info = last_bytes(answer, 1).ok()?;
+    NamespaceUuid::parse(last_bytes(info, 6).ok()?)
+}

@@ -1,0 +1,1 @@
+"""What `make demo` runs: ordinary Temporal orders through Panko's one address."""

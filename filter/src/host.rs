@@ -1,0 +1,107 @@
+//! The host calls that the filter makes. A call that fails is logged or passed over, never a panic.
+
+use std::time::Duration;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, GrpcStatusCode, LogLevel, MapType, Status};
+
+use panko_routing::decision::Code;
+
+/// All headers of the request.
+pub fn request_headers() -> Vec<(String, Vec<u8>)> {
+    hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default()
+}
+
+/// Removes a request header.
+pub fn remove_request_header(name: &str) {
+    noted("remove a header", hostcalls::remove_map_value(MapType::HttpRequestHeaders, name));
+}
+
+/// Sets a request header; Envoy then chooses the route anew.
+pub fn set_request_header(name: &str, value: &str) {
+    noted("set a header", hostcalls::set_map_value(MapType::HttpRequestHeaders, name, Some(value)));
+}
+
+/// Bytes of the request's buffered body. Empty when there are none.
+pub fn request_body(start: usize, length: usize) -> Vec<u8> {
+    buffer(BufferType::HttpRequestBody, start, length)
+}
+
+/// The plugin's configuration.
+pub fn plugin_configuration() -> Vec<u8> {
+    buffer(BufferType::PluginConfiguration, 0, usize::MAX)
+}
+
+/// The message that has come on a gRPC stream. An empty one is `None` to the SDK.
+pub fn stream_message(length: usize) -> Vec<u8> {
+    buffer(BufferType::GrpcReceiveBuffer, 0, length)
+}
+
+/// Ends the call with a gRPC status.
+pub fn answer_grpc(code: Code, message: &str) {
+    let status = match code {
+        Code::InvalidArgument => GrpcStatusCode::InvalidArgument,
+        Code::NotFound => GrpcStatusCode::NotFound,
+        Code::ResourceExhausted => GrpcStatusCode::ResourceExhausted,
+        Code::Unimplemented => GrpcStatusCode::Unimplemented,
+        Code::Internal => GrpcStatusCode::Internal,
+        Code::Unavailable => GrpcStatusCode::Unavailable,
+    };
+    noted("answer", hostcalls::send_grpc_response(status, Some(message), vec![]));
+}
+
+/// Ends a call that is not gRPC.
+pub fn answer_http(status: u32, text: &str) {
+    let headers = vec![("content-type", "text/plain")];
+    noted("answer", hostcalls::send_http_response(status, headers, Some(text.as_bytes())));
+}
+
+/// Opens a gRPC stream to one of Envoy's clusters.
+pub fn open_stream(cluster: &str, service: &str, method: &str) -> Result<u32, Status> {
+    // A bare name may parse as an empty `GrpcService`, which aborts Envoy: send the message.
+    let target = grpc_service(cluster);
+    // The SDK wants text and hands bytes on. Lengths below 128 keep the prefix ASCII.
+    let target = std::str::from_utf8(&target).map_err(|_| Status::BadArgument)?;
+    hostcalls::open_grpc_stream(target, service, method, vec![])
+}
+
+/// Sends a message on a stream.
+pub fn send(stream: u32, message: &[u8]) {
+    noted("send", hostcalls::send_grpc_stream_message(stream, Some(message), false));
+}
+
+/// Calls `on_tick` after `delay`, and again after each further `delay`. Zero ends that.
+pub fn tick_after(delay: Duration) {
+    noted("set the tick", hostcalls::set_tick_period(delay));
+}
+
+/// A property of the node or the plugin as text; empty when it is not there.
+pub fn property(path: Vec<&str>) -> String {
+    let value = hostcalls::get_property(path).ok().flatten().unwrap_or_default();
+    String::from_utf8(value).unwrap_or_default()
+}
+
+/// Writes to Envoy's log.
+pub fn log(level: LogLevel, text: &str) {
+    // There is nowhere to report a log that fails.
+    let _ = hostcalls::log(level, text);
+}
+
+fn buffer(kind: BufferType, start: usize, length: usize) -> Vec<u8> {
+    hostcalls::get_buffer(kind, start, length).ok().flatten().unwrap_or_default()
+}
+
+fn noted(what: &str, result: Result<(), Status>) {
+    if let Err(status) = result {
+        log(LogLevel::Warn, &format!("panko: could not {what}: {status:?}"));
+    }
+}
+
+/// `envoy.config.core.v3.GrpcService { envoy_grpc { cluster_name } }`, serialized.
+fn grpc_service(cluster: &str) -> Vec<u8> {
+    use panko_routing::wire::fields::put_bytes;
+    let (mut envoy_grpc, mut service) = (Vec::new(), Vec::new());
+    put_bytes(&mut envoy_grpc, 1, cluster.as_bytes());
+    put_bytes(&mut service, 1, &envoy_grpc);
+    service
+}

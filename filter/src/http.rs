@@ -1,0 +1,101 @@
+//! One call: its headers wait until its body has told where it goes.
+
+use std::rc::Rc;
+
+use panko_proto::rpc::Method;
+use panko_routing::call::{Begun, Call};
+use panko_routing::{Decision, Refusal};
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use crate::headers::{CLUSTER, RequestHeaders};
+use crate::host;
+use crate::state::State;
+
+/// A call on its way through the filter.
+pub struct Http {
+    state: Rc<State>,
+    /// What is being read; `None` once it has been decided.
+    reading: Option<Call>,
+    /// How much of the buffered body has been read.
+    read: usize,
+}
+
+impl Http {
+    pub fn new(state: Rc<State>) -> Self {
+        Self { state, reading: None, read: 0 }
+    }
+
+    /// Acts on a decision. `Continue` lets the headers go.
+    fn act(&self, method: &'static Method, decision: Decision) -> Action {
+        let (name, label) = match &decision {
+            Decision::Cluster(cluster) => (cluster, cluster),
+            Decision::ControlServer => {
+                (&self.state.control_server, &self.state.control_server_label)
+            }
+            Decision::Refuse(refusal) => return self.refuse(refusal),
+        };
+        host::set_request_header(CLUSTER, name);
+        self.state.metrics.call(method, label);
+        Action::Continue
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Action {
+        self.state.metrics.refusal(refusal.reason());
+        if *refusal == Refusal::NotGrpc {
+            host::answer_http(415, &refusal.to_string());
+        } else {
+            host::answer_grpc(refusal.code(), &refusal.to_string());
+        }
+        Action::Pause
+    }
+
+    /// Reads what is new of a body of which `buffered` bytes have come.
+    fn read_body(&mut self, buffered: usize, end: bool) -> Action {
+        let Some(mut call) = self.reading.take() else { return Action::Continue };
+        let unread = buffered.saturating_sub(self.read);
+        let skip = usize::try_from(call.indifferent()).unwrap_or(usize::MAX).min(unread);
+        call.skip(skip as u64);
+        let body = match unread - skip {
+            0 => Vec::new(),
+            length => host::request_body(self.read + skip, length),
+        };
+        self.read = buffered;
+        match call.push(&body, end, &self.state.placements.borrow()) {
+            Some(decision) => self.act(call.method(), decision),
+            None => {
+                self.reading = Some(call);
+                Action::Pause
+            }
+        }
+    }
+}
+
+impl Context for Http {}
+
+impl HttpContext for Http {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        let headers = RequestHeaders::of(host::request_headers());
+        for name in &headers.forged {
+            host::remove_request_header(name);
+        }
+        let begun = Call::begin(headers.deciding(), &self.state.placements.borrow());
+        match begun {
+            Begun::Decided(method, decision) => self.act(method, decision),
+            Begun::Unknown(refusal) => self.refuse(&refusal),
+            Begun::Reading(call) => {
+                self.reading = Some(call);
+                if end_of_stream { self.read_body(0, true) } else { Action::Pause }
+            }
+        }
+    }
+
+    fn on_http_request_body(&mut self, body_size: usize, end_of_stream: bool) -> Action {
+        self.read_body(body_size, end_of_stream)
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        // Whatever was buffered has been read: the body ends here without having decided.
+        self.read_body(self.read, true)
+    }
+}

@@ -1,0 +1,29 @@
+//! Panko's Envoy filter: a thin proxy-wasm adapter around `panko-routing`.
+//!
+//! * [`root`] — one per Envoy worker: configuration, and the placement stream.
+//! * [`http`] — one per call: holds the headers, reads the body up to what decides, sets
+//!   `panko-cluster`, goes on.
+//! * [`state`] — what the two share.
+//!
+//! Host calls go through [`host`], never through the SDK's trait methods: those unwrap, and a panic
+//! ends the worker's VM.
+
+mod config;
+mod headers;
+mod host;
+mod http;
+mod metrics;
+mod root;
+mod state;
+mod stream;
+
+// The macro exports `_initialize`, which Rust counts as unsafe code.
+#[allow(unsafe_code)]
+mod entry {
+    use proxy_wasm::types::LogLevel;
+
+    proxy_wasm::main! {{
+        proxy_wasm::set_log_level(LogLevel::Info);
+        proxy_wasm::set_root_context(|_| Box::new(crate::root::Root::default()));
+    }}
+}

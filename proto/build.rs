@@ -1,0 +1,36 @@
+//! Generates Panko's own protocol (`panko/v1`) and the table of Temporal's RPCs (`rpcs.txt`).
+
+// A build script has nobody to hand an error to but Cargo, which prints it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "build/paths.rs"]
+mod paths;
+#[path = "build/table.rs"]
+mod table;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=rpcs.txt");
+    println!("cargo:rerun-if-changed=panko");
+    println!("cargo:rerun-if-changed=build");
+    let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
+
+    let rows = std::fs::read_to_string("rpcs.txt")?;
+    match table::generate(&rows, panko_descriptors::FILE_DESCRIPTOR_SET) {
+        Ok(source) => std::fs::write(out.join("rpc_table.rs"), source)?,
+        Err(problems) => {
+            for problem in problems {
+                println!("cargo:error=proto/rpcs.txt: {problem}");
+            }
+        }
+    }
+
+    let protocol = protox::compile(["panko/v1/placement.proto"], ["."])?;
+    let grpc = std::env::var_os("CARGO_FEATURE_GRPC").is_some();
+    tonic_prost_build::configure()
+        .build_client(grpc)
+        .build_server(grpc)
+        .build_transport(false)
+        .bytes(".panko.v1")
+        .compile_fds(protocol)?;
+    Ok(())
+}

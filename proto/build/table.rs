@@ -1,0 +1,136 @@
+//! From `rpcs.txt` and the API's descriptors to the source of the RPC table.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use prost::Message;
+use prost_types::FileDescriptorSet;
+
+use crate::paths::{Leaf, Messages};
+
+/// `namespace_id` in every message of `temporal.server.api.token.v1`.
+const TOKEN_NAMESPACE_ID: i32 = 1;
+
+/// One line of `rpcs.txt`.
+struct Row<'a> {
+    class: &'a str,
+    start: bool,
+    rest: &'a str,
+}
+
+/// Returns the Rust source of the table, or every problem that was found.
+pub fn generate(rows: &str, descriptors: &[u8]) -> Result<String, Vec<String>> {
+    let set = FileDescriptorSet::decode(descriptors)
+        .map_err(|e| vec![format!("the descriptors cannot be read: {e}")])?;
+    let messages = Messages::of(&set);
+    let (services, mut rows) = parse(rows)?;
+    let mut problems = Vec::new();
+    let mut methods = BTreeMap::new();
+
+    for file in &set.file {
+        for service in &file.service {
+            let service_name = format!("{}.{}", file.package(), service.name());
+            if !services.contains(&service_name.as_str()) {
+                continue;
+            }
+            for method in &service.method {
+                let path = format!("/{service_name}/{}", method.name());
+                let Some(row) = rows.remove(&(service_name.clone(), method.name().to_owned()))
+                else {
+                    problems.push(format!("{path} has no class; add a row for it"));
+                    continue;
+                };
+                match entry(method.name(), method.input_type(), &row, &messages) {
+                    Ok(source) => _ = methods.insert(path, source),
+                    Err(problem) => problems.push(format!("{path}: {problem}")),
+                }
+            }
+        }
+    }
+    problems.extend(
+        rows.keys().map(|(service, name)| format!("/{service}/{name} is not in the descriptors")),
+    );
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut source =
+        String::from("/// Every RPC, sorted by path.\npub static METHODS: &[Method] = &[\n");
+    for (index, (path, entry)) in methods.iter().enumerate() {
+        writeln!(source, "    Method {{ index: {index}, path: {path:?}, {entry} }},")
+            .expect("writing to a String");
+    }
+    source.push_str("];\n");
+    Ok(source)
+}
+
+type Rows<'a> = BTreeMap<(String, String), Row<'a>>;
+
+fn parse(text: &str) -> Result<(Vec<&str>, Rows<'_>), Vec<String>> {
+    let (mut services, mut rows, mut problems) = (Vec::new(), BTreeMap::new(), Vec::new());
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let mut words = line.splitn(2, char::is_whitespace);
+        let (first, rest) = (words.next().unwrap_or_default(), words.next().unwrap_or("").trim());
+        if first == "service" {
+            services.push(rest);
+            continue;
+        }
+        let mut columns = rest.splitn(2, char::is_whitespace);
+        let class = columns.next().unwrap_or_default();
+        let mut columns = columns.next().unwrap_or("").trim().splitn(2, char::is_whitespace);
+        let start = columns.next().unwrap_or_default();
+        let rest = columns.next().unwrap_or("").trim();
+        let service = services.last().copied().unwrap_or_default().to_owned();
+        let row = Row { class, start: start == "start", rest };
+        if rows.insert((service, first.to_owned()), row).is_some() {
+            problems.push(format!("line {}: {first} has two rows", number + 1));
+        }
+    }
+    if problems.is_empty() { Ok((services, rows)) } else { Err(problems) }
+}
+
+/// The fields of a `Method` but for those that every entry has.
+fn entry(
+    name: &str,
+    input: &str,
+    row: &Row<'_>,
+    messages: &Messages<'_>,
+) -> Result<String, String> {
+    let class = match row.class {
+        "key" => {
+            let namespace = messages.resolve(input, "namespace", Leaf::String)?;
+            let keys: Vec<_> = row
+                .rest
+                .split('|')
+                .map(|key| key_path(key.trim(), input, messages))
+                .collect::<Result<_, _>>()?;
+            format!("Class::Key {{ namespace: &{namespace:?}, keys: &[{}] }}", keys.join(", "))
+        }
+        "token" => {
+            let mut path = messages.resolve(input, row.rest, Leaf::Bytes)?;
+            path.push(TOKEN_NAMESPACE_ID);
+            format!("Class::Token {{ uuid: &{path:?} }}")
+        }
+        "poll" => "Class::Poll".to_owned(),
+        "gather" => "Class::Gather".to_owned(),
+        "broadcast" => "Class::Broadcast".to_owned(),
+        "local" => "Class::Local".to_owned(),
+        "refused" if row.rest.is_empty() => return Err("says not what to do instead".to_owned()),
+        "refused" => format!("Class::Refused {{ instead: {:?} }}", row.rest),
+        other => return Err(format!("{other:?} is not a class")),
+    };
+    Ok(format!("name: {name:?}, start_type: {}, class: {class}", row.start))
+}
+
+/// `workflow:{execution.workflow_id}` → `KeyPath { kind: "workflow", path: &[2, 1] }`.
+fn key_path(key: &str, input: &str, messages: &Messages<'_>) -> Result<String, String> {
+    let (kind, field) = key
+        .split_once(":{")
+        .and_then(|(kind, field)| Some((kind, field.strip_suffix('}')?)))
+        .ok_or_else(|| format!("{key:?} is not a key such as workflow:{{workflow_id}}"))?;
+    let path = messages.resolve(input, field, Leaf::String)?;
+    Ok(format!("KeyPath {{ kind: {kind:?}, path: &{path:?} }}"))
+}

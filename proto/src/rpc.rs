@@ -1,0 +1,102 @@
+//! The table of every RPC of Temporal's public API.
+
+/// One RPC and how Panko routes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Method {
+    /// The RPC's position in [`METHODS`]. Not stable between releases.
+    pub index: usize,
+    /// The HTTP/2 `:path` of its calls.
+    pub path: &'static str,
+    /// The RPC's name without its service.
+    pub name: &'static str,
+    /// Whether a call can open a run (Panko's design calls these start-type).
+    pub start_type: bool,
+    /// What decides where a call goes.
+    pub class: Class,
+}
+
+/// How a call is routed. Every RPC has exactly one class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// By the key that the request names, within the placement of its virtual namespace.
+    Key {
+        /// Path of the request's `namespace` field.
+        namespace: &'static [u32],
+        /// Where the key is; the first alternative that is not empty decides.
+        keys: &'static [KeyPath],
+    },
+    /// By the namespace UUID inside the task token.
+    Token {
+        /// Field numbers from the request through its task token to the UUID.
+        uuid: &'static [u32],
+    },
+    /// By the control server's pool of polls.
+    Poll,
+    /// The control server asks every member and merges.
+    Gather,
+    /// The control server tells every member.
+    Broadcast,
+    /// The control server answers by itself.
+    Local,
+    /// Nobody: it has no meaning over several clusters.
+    Refused {
+        /// What the caller can do instead.
+        instead: &'static str,
+    },
+}
+
+/// A place in a request that holds a key's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyPath {
+    /// What stands before the id in the key: `workflow`, `schedule`, `activity`, …
+    pub kind: &'static str,
+    /// Field numbers from the request down to the id.
+    pub path: &'static [u32],
+}
+
+include!(concat!(env!("OUT_DIR"), "/rpc_table.rs"));
+
+impl Method {
+    /// The RPC with this `:path`, if the API that this build knows has it.
+    pub fn by_path(path: &str) -> Option<&'static Method> {
+        METHODS.binary_search_by(|method| method.path.cmp(path)).ok().and_then(|at| METHODS.get(at))
+    }
+}
+
+impl Class {
+    /// The class's name as metrics and documents write it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Class::Key { .. } => "key",
+            Class::Token { .. } => "token",
+            Class::Poll => "poll",
+            Class::Gather => "gather",
+            Class::Broadcast => "broadcast",
+            Class::Local => "local",
+            Class::Refused { .. } => "refused",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_every_rpc_of_both_services_and_health() {
+        let count = |service| METHODS.iter().filter(|m| m.path.contains(service)).count();
+        assert_eq!(count(".WorkflowService/"), 123);
+        assert_eq!(count(".OperatorService/"), 12);
+        assert_eq!(count(".Health/"), 2);
+        assert_eq!(METHODS.len(), 137);
+    }
+
+    #[test]
+    fn the_table_is_sorted_so_that_every_path_is_found() {
+        for method in METHODS {
+            assert_eq!(Method::by_path(method.path), Some(method));
+        }
+        assert_eq!(Method::by_path("/temporal.api.workflowservice.v1.WorkflowService/Nope"), None);
+        assert_eq!(Method::by_path(""), None);
+    }
+}

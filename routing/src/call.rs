@@ -1,0 +1,174 @@
+//! One call, from its headers to its [`Decision`].
+
+use panko_proto::rpc::{Class, KeyPath, Method};
+
+use crate::decision::{Decision, Refusal};
+use crate::key::Key;
+use crate::placement::{NamespaceUuid, Placements};
+use crate::wire::frame::{Encoding, FrameError, FrameReader};
+use crate::wire::scanner::Scanner;
+
+/// The headers that matter, as they came.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Headers<'a> {
+    /// `:path`.
+    pub path: &'a str,
+    /// `content-type`.
+    pub content_type: &'a str,
+    /// `grpc-encoding`; empty when there is none.
+    pub encoding: &'a str,
+}
+
+/// What the headers alone tell.
+#[derive(Debug)]
+// It is taken apart where it is returned; a box would cost each call an allocation.
+#[expect(clippy::large_enum_variant)]
+pub enum Begun {
+    /// Enough: the body need not be read.
+    Decided(&'static Method, Decision),
+    /// Nothing is to be read, since nothing is known of the method.
+    Unknown(Refusal),
+    /// The body decides.
+    Reading(Call),
+}
+
+/// A call whose body decides where it goes.
+#[derive(Debug)]
+pub struct Call {
+    method: &'static Method,
+    encoding: Encoding,
+    encoding_name: String,
+    frame: FrameReader,
+    scanner: Scanner,
+    sought: Sought,
+}
+
+/// What the scanner looks for, in the order of its paths.
+#[derive(Debug, Clone, Copy)]
+enum Sought {
+    /// The namespace, then the alternatives for the key.
+    Key(&'static [KeyPath]),
+    /// The UUID in the token.
+    Token,
+}
+
+impl Call {
+    /// Looks at a call's headers.
+    #[must_use]
+    pub fn begin(headers: Headers<'_>, placements: &Placements) -> Begun {
+        if !headers.content_type.starts_with("application/grpc") {
+            return Begun::Unknown(Refusal::NotGrpc);
+        }
+        let Some(method) = Method::by_path(headers.path) else {
+            return Begun::Unknown(Refusal::UnknownMethod { path: headers.path.to_owned() });
+        };
+        if !placements.is_ready() {
+            return Begun::Decided(method, Decision::Refuse(Refusal::NoPlacement));
+        }
+        let (scanner, sought) = match method.class {
+            Class::Key { namespace, keys } => {
+                let paths = std::iter::once(namespace).chain(keys.iter().map(|key| key.path));
+                (Scanner::new(paths), Sought::Key(keys))
+            }
+            Class::Token { uuid } => (Scanner::new([uuid]), Sought::Token),
+            Class::Poll | Class::Gather | Class::Broadcast | Class::Local => {
+                return Begun::Decided(method, Decision::ControlServer);
+            }
+            Class::Refused { instead } => {
+                let refusal = Refusal::Refused { method: method.name, instead };
+                return Begun::Decided(method, Decision::Refuse(refusal));
+            }
+        };
+        let (encoding, encoding_name) = match headers.encoding {
+            "" | "identity" => (Encoding::Identity, String::new()),
+            "gzip" => (Encoding::Gzip, String::new()),
+            other => (Encoding::Unknown, other.to_owned()),
+        };
+        let frame = FrameReader::default();
+        Begun::Reading(Call { method, encoding, encoding_name, frame, scanner, sought })
+    }
+
+    /// The call's RPC.
+    #[must_use]
+    pub fn method(&self) -> &'static Method {
+        self.method
+    }
+
+    /// Takes the body's next bytes. `end` says that there are no more. `None` asks for more.
+    pub fn push(&mut self, body: &[u8], end: bool, placements: &Placements) -> Option<Decision> {
+        let sought = self.sought;
+        let done = |scanner: &Scanner| match sought {
+            Sought::Key(_) => scanner.has(0) && scanner.has(1),
+            Sought::Token => scanner.has(0),
+        };
+        match self.frame.push(body, self.encoding, &mut self.scanner, done) {
+            Ok(true) => Some(self.decide(placements).unwrap_or_else(Decision::Refuse)),
+            Ok(false) if end => Some(Decision::Refuse(self.refusal(self.frame.truncated()))),
+            Ok(false) => None,
+            Err(error) => Some(Decision::Refuse(self.refusal(error))),
+        }
+    }
+
+    /// How many of the body's next bytes cannot matter, so that the host need not copy them.
+    #[must_use]
+    pub fn indifferent(&self) -> u64 {
+        self.frame.indifferent(&self.scanner)
+    }
+
+    /// Passes over `bytes` of the body unseen, at most [`Call::indifferent`].
+    pub fn skip(&mut self, bytes: u64) {
+        self.frame.skip(bytes, &mut self.scanner);
+    }
+
+    fn decide(&self, placements: &Placements) -> Result<Decision, Refusal> {
+        match self.sought {
+            Sought::Token => self.by_token(placements),
+            Sought::Key(keys) => self.by_key(keys, placements),
+        }
+    }
+
+    fn by_key(&self, keys: &[KeyPath], placements: &Placements) -> Result<Decision, Refusal> {
+        let namespace = self.scanner.value(0).ok_or(Refusal::NamespaceNotSet)?;
+        let placement = std::str::from_utf8(namespace)
+            .ok()
+            .and_then(|name| placements.get(name))
+            .ok_or_else(|| Refusal::UnknownNamespace {
+            namespace: String::from_utf8_lossy(namespace).into_owned(),
+        })?;
+        let not_set = || Refusal::KeyNotSet {
+            method: self.method.name,
+            kind: keys.first().map_or("", |key| key.kind),
+        };
+        let key = keys
+            .iter()
+            .zip(1..)
+            .find_map(|(path, n)| Some(Key { kind: path.kind, id: self.scanner.value(n)? }))
+            .ok_or_else(not_set)?;
+        let owner = placement.owner(&key).ok_or(Refusal::NoPlacement)?;
+        Ok(Decision::Cluster(owner.cluster.clone()))
+    }
+
+    fn by_token(&self, placements: &Placements) -> Result<Decision, Refusal> {
+        let cluster = self
+            .scanner
+            .value(0)
+            .and_then(NamespaceUuid::parse)
+            .and_then(|uuid| placements.cluster_of(uuid));
+        match (cluster, placements.unreached()) {
+            (Some(cluster), _) => Ok(Decision::Cluster(cluster.clone())),
+            (None, Some(member)) => {
+                Err(Refusal::TokenOfUnreached { cluster: member.cluster.to_string() })
+            }
+            (None, None) => Err(Refusal::UnknownToken),
+        }
+    }
+
+    fn refusal(&self, error: FrameError) -> Refusal {
+        match error {
+            FrameError::Wire(error) => Refusal::Malformed { method: self.method.name, error },
+            FrameError::Encoding => Refusal::Encoding { encoding: self.encoding_name.clone() },
+            FrameError::Truncated => Refusal::Truncated,
+            FrameError::Empty => Refusal::Empty,
+        }
+    }
+}

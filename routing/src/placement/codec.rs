@@ -1,0 +1,73 @@
+//! Placements on the placement stream: slots as runs, UUIDs as text.
+
+use panko_proto::v1;
+
+use super::{Error, Member, MemberIndex, NamespaceUuid, Placement, PlacementVersion};
+use crate::key::SLOTS;
+
+impl From<&Placement> for v1::Placement {
+    fn from(placement: &Placement) -> Self {
+        let mut runs: Vec<v1::SlotRun> = Vec::new();
+        for owner in placement.slots().iter().map(|owner| u32::from(owner.0)) {
+            match runs.last_mut() {
+                Some(run) if run.owner == owner => run.length += 1,
+                _ => runs.push(v1::SlotRun { length: 1, owner }),
+            }
+        }
+        let members = placement.members().iter().map(|member| v1::Member {
+            cluster: member.cluster.to_string(),
+            namespace: member.namespace.to_string(),
+            namespace_uuid: member.uuid.map(|uuid| uuid.to_string()).unwrap_or_default(),
+        });
+        v1::Placement {
+            namespace: placement.namespace().to_owned(),
+            version: placement.version().0,
+            members: members.collect(),
+            slots: runs,
+        }
+    }
+}
+
+impl TryFrom<v1::Placement> for Placement {
+    type Error = Error;
+
+    fn try_from(sent: v1::Placement) -> Result<Self, Error> {
+        let namespace = sent.namespace;
+        let mut slots = Box::new([MemberIndex(0); SLOTS]);
+        let mut covered = 0usize;
+        for run in &sent.slots {
+            let Ok(owner) = u16::try_from(run.owner) else {
+                let members = sent.members.len();
+                return Err(Error::UnknownOwner {
+                    namespace,
+                    slot: covered,
+                    owner: run.owner,
+                    members,
+                });
+            };
+            let end = covered.saturating_add(run.length as usize);
+            let Some(part) = slots.get_mut(covered..end) else {
+                return Err(Error::SlotCount { namespace, slots: end });
+            };
+            part.fill(MemberIndex(owner));
+            covered = end;
+        }
+        if covered != SLOTS {
+            return Err(Error::SlotCount { namespace, slots: covered });
+        }
+        let mut members = Vec::with_capacity(sent.members.len());
+        for member in sent.members {
+            let uuid = NamespaceUuid::parse(member.namespace_uuid.as_bytes());
+            if uuid.is_none() && !member.namespace_uuid.is_empty() {
+                let (cluster, uuid) = (member.cluster, member.namespace_uuid);
+                return Err(Error::Uuid { namespace, cluster, uuid });
+            }
+            members.push(Member {
+                cluster: member.cluster.into(),
+                namespace: member.namespace.into(),
+                uuid,
+            });
+        }
+        Placement::new(&namespace, PlacementVersion(sent.version), members, slots)
+    }
+}

@@ -1,0 +1,206 @@
+//! Where the keys of virtual namespaces live.
+
+mod apply;
+pub mod assign;
+pub mod codec;
+mod uuid;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::key::{Key, SLOTS, Slot};
+pub use uuid::NamespaceUuid;
+
+/// A placement's version. It only grows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlacementVersion(pub u64);
+
+/// A member's position in its placement's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberIndex(pub u16);
+
+/// A physical namespace's place in a virtual namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The cluster's name, for Envoy as for Panko.
+    pub cluster: Arc<str>,
+    /// The physical namespace's name on that cluster.
+    pub namespace: Arc<str>,
+    /// What its task tokens begin with. `None` while the cluster has not yet been reached.
+    pub uuid: Option<NamespaceUuid>,
+}
+
+/// Members and slots of one virtual namespace, under one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    namespace: Arc<str>,
+    version: PlacementVersion,
+    members: Vec<Member>,
+    /// The owner of each slot; all of them are indices into `members`.
+    slots: Box<[MemberIndex; SLOTS]>,
+}
+
+/// Why members and slots do not make a placement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A slot's owner is not in the list of members.
+    #[error(
+        "placement of {namespace:?}: slot {slot} belongs to member {owner}, and there are {members}"
+    )]
+    UnknownOwner {
+        /// The virtual namespace.
+        namespace: String,
+        /// The slot's number.
+        slot: usize,
+        /// The index that is not in the list.
+        owner: u32,
+        /// How many members there are.
+        members: usize,
+    },
+    /// The runs of slots do not add up to [`SLOTS`].
+    #[error("placement of {namespace:?}: its runs cover {slots} slots, not {SLOTS}")]
+    SlotCount {
+        /// The virtual namespace.
+        namespace: String,
+        /// How many slots the runs cover (counted up to one run past the end).
+        slots: usize,
+    },
+    /// A member's UUID is not one.
+    #[error("placement of {namespace:?}: {uuid:?} of cluster {cluster:?} is not a UUID")]
+    Uuid {
+        /// The virtual namespace.
+        namespace: String,
+        /// The member's cluster.
+        cluster: String,
+        /// What was sent.
+        uuid: String,
+    },
+}
+
+impl Placement {
+    /// Puts a placement together.
+    ///
+    /// Fails with [`Error::UnknownOwner`] when a slot's owner is not in `members`.
+    pub fn new(
+        namespace: &str,
+        version: PlacementVersion,
+        members: Vec<Member>,
+        slots: Box<[MemberIndex; SLOTS]>,
+    ) -> Result<Self, Error> {
+        let unknown = slots.iter().enumerate().find(|(_, o)| usize::from(o.0) >= members.len());
+        if let Some((slot, owner)) = unknown {
+            let (namespace, owner) = (namespace.to_owned(), owner.0.into());
+            return Err(Error::UnknownOwner { namespace, slot, owner, members: members.len() });
+        }
+        Ok(Self { namespace: namespace.into(), version, members, slots })
+    }
+
+    /// The virtual namespace's name.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The placement's version.
+    #[must_use]
+    pub fn version(&self) -> PlacementVersion {
+        self.version
+    }
+
+    /// All members, owners of slots or not.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The owner of a key's slot.
+    #[must_use]
+    pub fn owner(&self, key: &Key<'_>) -> Option<&Member> {
+        self.slot_owner(key.slot())
+    }
+
+    /// The owner of a slot. `None` never happens to a placement that [`Placement::new`] made.
+    #[must_use]
+    pub fn slot_owner(&self, slot: Slot) -> Option<&Member> {
+        self.members.get(usize::from(self.slots.get(slot.index())?.0))
+    }
+
+    /// The owner of every slot.
+    #[must_use]
+    pub fn slots(&self) -> &[MemberIndex; SLOTS] {
+        &self.slots
+    }
+}
+
+/// The placements of all virtual namespaces, as a filter holds them.
+#[derive(Debug, Default)]
+pub struct Placements {
+    by_namespace: HashMap<Arc<str>, Placement>,
+    by_uuid: HashMap<NamespaceUuid, Arc<str>>,
+    /// Whether a first snapshot has come: before it nothing can be said to be unknown.
+    ready: bool,
+}
+
+impl Placements {
+    /// Takes a placement, unless a newer one of its namespace is here already.
+    ///
+    /// Returns whether it was taken.
+    pub fn insert(&mut self, placement: Placement) -> bool {
+        let here = self.by_namespace.get(placement.namespace.as_ref());
+        if here.is_some_and(|here| here.version > placement.version) {
+            return false;
+        }
+        self.by_namespace.insert(placement.namespace.clone(), placement);
+        self.index();
+        true
+    }
+
+    /// Forgets the placements of virtual namespaces for which `keep` is false.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.by_namespace.retain(|namespace, _| keep(namespace));
+        self.index();
+    }
+
+    /// Says that a snapshot has come: from now on what is not here is unknown.
+    pub fn set_ready(&mut self) {
+        self.ready = true;
+    }
+
+    /// Whether a first snapshot has come.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// The placement of a virtual namespace.
+    #[must_use]
+    pub fn get(&self, namespace: &str) -> Option<&Placement> {
+        self.by_namespace.get(namespace)
+    }
+
+    /// The cluster whose physical namespace has this UUID.
+    #[must_use]
+    pub fn cluster_of(&self, uuid: NamespaceUuid) -> Option<&Arc<str>> {
+        self.by_uuid.get(&uuid)
+    }
+
+    /// The first member whose UUID is not known, if there is one: a token may then be its.
+    #[must_use]
+    pub fn unreached(&self) -> Option<&Member> {
+        self.iter().flat_map(Placement::members).find(|member| member.uuid.is_none())
+    }
+
+    /// All placements, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Placement> {
+        self.by_namespace.values()
+    }
+
+    fn index(&mut self) {
+        self.by_uuid = self
+            .by_namespace
+            .values()
+            .flat_map(Placement::members)
+            .filter_map(|member| Some((member.uuid?, member.cluster.clone())))
+            .collect();
+    }
+}

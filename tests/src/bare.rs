@@ -1,0 +1,157 @@
+//! Single calls as any gRPC client makes them: no retries, no hidden state.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use bytes::Bytes;
+use futures::future::join_all;
+use http::uri::PathAndQuery;
+use panko_control_server::raw::RawCodec;
+use prost::Message;
+use temporalio_protos::temporal::api::command::v1::command::Attributes;
+use temporalio_protos::temporal::api::command::v1::{
+    Command, CompleteWorkflowExecutionCommandAttributes,
+};
+use temporalio_protos::temporal::api::common::v1::{WorkflowExecution, WorkflowType};
+use temporalio_protos::temporal::api::enums::v1::{CommandType, WorkflowExecutionStatus};
+use temporalio_protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_protos::temporal::api::workflowservice::v1 as api;
+use tonic::client::Grpc;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+/// A connection to one address.
+#[derive(Debug, Clone)]
+pub struct Client {
+    channel: Channel,
+    namespace: String,
+}
+
+impl Client {
+    /// Connects with the first call.
+    pub fn new(address: impl std::fmt::Display) -> Result<Self> {
+        let channel = Endpoint::from_shared(format!("http://{address}"))?.connect_lazy();
+        Ok(Self { channel, namespace: "default".to_owned() })
+    }
+
+    /// One call of WorkflowService.
+    pub async fn call<Q: Message, A: Message + Default>(
+        &self,
+        method: &str,
+        request: &Q,
+        deadline: Duration,
+    ) -> Result<A, Status> {
+        let path = format!("/temporal.api.workflowservice.v1.WorkflowService/{method}");
+        let path: PathAndQuery = path.parse().map_err(|_| Status::internal("no path"))?;
+        let mut call = Request::new(Bytes::from(request.encode_to_vec()));
+        call.set_timeout(deadline);
+        let mut grpc = Grpc::new(self.channel.clone());
+        grpc.ready().await.map_err(|e| Status::unavailable(e.to_string()))?;
+        let answer = grpc.unary(call, path, RawCodec).await?.into_inner();
+        A::decode(answer).map_err(|e| Status::internal(e.to_string()))
+    }
+
+    /// Starts a workflow that ends with its first task.
+    pub async fn start(&self, id: &str, task_queue: &str) -> Result<String, Status> {
+        let request = api::StartWorkflowExecutionRequest {
+            namespace: self.namespace.clone(),
+            workflow_id: id.to_owned(),
+            workflow_type: Some(WorkflowType { name: "bare".to_owned() }),
+            task_queue: Some(TaskQueue { name: task_queue.to_owned(), ..Default::default() }),
+            request_id: format!("start {id}"),
+            ..Default::default()
+        };
+        let answer: api::StartWorkflowExecutionResponse =
+            self.call("StartWorkflowExecution", &request, Duration::from_secs(10)).await?;
+        Ok(answer.run_id)
+    }
+
+    /// A workflow's status.
+    pub async fn status(&self, id: &str) -> Result<WorkflowExecutionStatus, Status> {
+        let request = api::DescribeWorkflowExecutionRequest {
+            namespace: self.namespace.clone(),
+            execution: Some(WorkflowExecution { workflow_id: id.to_owned(), ..Default::default() }),
+        };
+        let answer: api::DescribeWorkflowExecutionResponse =
+            self.call("DescribeWorkflowExecution", &request, Duration::from_secs(10)).await?;
+        Ok(answer.workflow_execution_info.unwrap_or_default().status())
+    }
+
+    /// How many workflows a cluster's visibility knows by this query.
+    pub async fn count(&self, query: &str) -> Result<i64, Status> {
+        let request = api::CountWorkflowExecutionsRequest {
+            namespace: self.namespace.clone(),
+            query: query.to_owned(),
+        };
+        let answer: api::CountWorkflowExecutionsResponse =
+            self.call("CountWorkflowExecutions", &request, Duration::from_secs(10)).await?;
+        Ok(answer.count)
+    }
+
+    /// One poll for a workflow task. `None` when there is none.
+    pub async fn poll(
+        &self,
+        task_queue: &str,
+        deadline: Duration,
+    ) -> Result<Option<api::PollWorkflowTaskQueueResponse>, Status> {
+        let request = api::PollWorkflowTaskQueueRequest {
+            namespace: self.namespace.clone(),
+            task_queue: Some(TaskQueue { name: task_queue.to_owned(), ..Default::default() }),
+            identity: "bare".to_owned(),
+            ..Default::default()
+        };
+        let answer: api::PollWorkflowTaskQueueResponse =
+            self.call("PollWorkflowTaskQueue", &request, deadline).await?;
+        Ok(Some(answer).filter(|answer| !answer.task_token.is_empty()))
+    }
+
+    /// Completes the workflow that a task is of.
+    pub async fn complete(&self, task: api::PollWorkflowTaskQueueResponse) -> Result<(), Status> {
+        let complete = CompleteWorkflowExecutionCommandAttributes::default();
+        let command = Command {
+            command_type: CommandType::CompleteWorkflowExecution.into(),
+            attributes: Some(Attributes::CompleteWorkflowExecutionCommandAttributes(complete)),
+            ..Default::default()
+        };
+        let request = api::RespondWorkflowTaskCompletedRequest {
+            task_token: task.task_token,
+            commands: vec![command],
+            namespace: self.namespace.clone(),
+            ..Default::default()
+        };
+        let deadline = Duration::from_secs(10);
+        let _: api::RespondWorkflowTaskCompletedResponse =
+            self.call("RespondWorkflowTaskCompleted", &request, deadline).await?;
+        Ok(())
+    }
+
+    /// A worker with `pollers` polls at a time, for as long as the future is polled. Errors make it
+    /// poll again, after a moment.
+    pub async fn work(&self, task_queue: &str, pollers: usize) {
+        let pollers = (0..pollers).map(|_| async {
+            loop {
+                let result = match self.poll(task_queue, Duration::from_secs(70)).await {
+                    Ok(Some(task)) => self.complete(task).await,
+                    Ok(None) => Ok(()),
+                    Err(status) => Err(status),
+                };
+                if result.is_err() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        });
+        join_all(pollers).await;
+    }
+}
+
+/// Tries again every 50 ms until `done` is true.
+pub async fn until(what: &str, limit: Duration, mut done: impl AsyncFnMut() -> bool) -> Result<()> {
+    let waiting = async {
+        while !done().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(limit, waiting)
+        .await
+        .map_err(|_| anyhow::anyhow!("{what}: not within {limit:?}"))
+}

@@ -1,0 +1,12 @@
+//! Everything real together: Temporal servers, SDKs that are not ours, Envoy with the filter.
+//!
+//! * [`sandbox`] — a whole Panko for a test, and which ids live where in it.
+//! * [`checklist`] — what an unchanged Rust SDK can do; its Python twin is in `sdk/python`.
+//! * [`bare`] — single calls as any gRPC client makes them: no retries, no hidden state.
+//! * [`frames`] — bodies cut and broken as no client does.
+
+pub mod bare;
+pub mod checklist;
+pub mod frames;
+pub mod http;
+pub mod sandbox;
