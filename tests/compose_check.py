@@ -68,11 +68,6 @@ class Service:
     stage: Stage | None
 
     @property
-    def network(self) -> str:
-        """The service whose network it uses: its own, as a rule."""
-        return self.spec.get("network_mode", f"service:{self.name}").removeprefix("service:")
-
-    @property
     def command(self) -> list[str]:
         """What runs in it, the program first."""
         own = self.spec.get("command")
@@ -127,7 +122,8 @@ class Sandbox:
                 return yaml.safe_load((self.repository / copy.sources[0]).read_text())
         raise SystemExit(f"{service.name}: nothing copies a file to {wanted}, its --config")
 
-    def own_listeners(self, service: Service) -> Iterator[Listener]:
+    def listeners(self, service: Service) -> Iterator[Listener]:
+        """What listens in a service's container."""
         words = service.command
         if service.stage and service.stage.base.startswith("envoyproxy/envoy:"):
             for call in self.calls_of("panko", "envoy"):
@@ -138,18 +134,15 @@ class Sandbox:
         elif words[0] == "temporal":
             host = option(words, "--ip") or "localhost"
             port = int(option(words, "--port") or 7233)
+            ui_port = int(option(words, "--ui-port") or port + 1000)
             yield Listener(host, port)
-            yield Listener(
-                option(words, "--ui-ip") or host, int(option(words, "--ui-port") or port + 1000)
-            )
+            yield Listener(option(words, "--ui-ip") or host, ui_port)
 
-    def listeners(self, network: str) -> set[Listener]:
-        """What listens in the network of a service: its own, and of those that share it."""
-        sharing = [service for service in self.services.values() if service.network == network]
-        return {found for service in sharing for found in self.own_listeners(service)}
-
-    def serves_others(self, network: str, port: str) -> bool:
-        return Listener("0.0.0.0", int(port)) in self.listeners(network)
+    def is_served(self, address: str) -> bool:
+        """Whether a service of this name listens on this port for others."""
+        name, _, port = address.rpartition(":")
+        service = self.services.get(name)
+        return bool(service) and Listener("0.0.0.0", int(port)) in self.listeners(service)
 
 
 # === checks: each yields what is wrong ===
@@ -172,15 +165,23 @@ def paths_are_in_the_repository(sandbox: Sandbox) -> Iterator[str]:
     )
 
 
-def the_workspace_is_copied_whole(sandbox: Sandbox) -> Iterator[str]:
+def the_build_has_its_sources(sandbox: Sandbox) -> Iterator[str]:
+    repository = sandbox.repository
     copied = {
-        source for stage in sandbox.stages() for copy in stage.copies() for source in copy.sources
+        repository / source
+        for stage in sandbox.stages()
+        for copy in stage.copies()
+        for source in copy.sources
     }
-    manifest = tomllib.loads((sandbox.repository / "Cargo.toml").read_text())
-    for member in manifest["workspace"]["members"]:
-        enough = {f"{member}/Cargo.toml", member, *map(str, Path(member).parents)}
-        if not enough & copied:
-            yield f"no COPY of {member}, a member of the workspace"
+    manifest = tomllib.loads((repository / "Cargo.toml").read_text())
+    needed = [repository / member / "Cargo.toml" for member in manifest["workspace"]["members"]]
+    code_files = (file for folder in copied for file in folder.rglob("*.rs"))
+    for code in (file for file in code_files if "tests" not in file.relative_to(repository).parts):
+        included = re.findall(r'include_(?:str|bytes)!\(\s*"([^"]+)"', code.read_text())
+        needed += [(code.parent / path).resolve() for path in included]
+    for path in needed:
+        if not copied & {path, *path.parents}:
+            yield f"no COPY of {path.relative_to(repository)}"
 
 
 def images_have_what_is_used(sandbox: Sandbox) -> Iterator[str]:
@@ -218,9 +219,9 @@ def images_are_of_the_pinned_versions(sandbox: Sandbox) -> Iterator[str]:
 
 def services_wait_for_what_can_be_healthy(sandbox: Sandbox) -> Iterator[str]:
     for service in sandbox.services.values():
-        for other in {*service.spec.get("depends_on", {}), service.network}:
+        for other in [service.name, *service.spec.get("depends_on", {})]:
             if other not in sandbox.services:
-                yield f"{service.name} needs {other}, which is no service"
+                yield f"{service.name} waits for {other}, which is no service"
             elif not sandbox.services[other].probe:
                 yield f"{other} has no healthcheck"
 
@@ -234,24 +235,25 @@ def published_ports_have_listeners(sandbox: Sandbox) -> Iterator[str]:
                 yield f"{service.name}: {entry} is not on loopback; write 127.0.0.1:PORT:PORT"
             if outside in published:
                 yield f"{service.name}: {outside} is published twice"
-            if not sandbox.serves_others(service.name, inside):
+            if not sandbox.is_served(f"{service.name}:{inside}"):
                 yield f"{service.name}: {entry}, but nothing in it listens on 0.0.0.0:{inside}"
             published.add(outside)
 
 
 def addresses_have_listeners(sandbox: Sandbox) -> Iterator[str]:
+    addresses = [option(call, "--control-server") for call in sandbox.calls_of("panko", "envoy")]
     for service in sandbox.services.values():
         if service.command[:2] == ["panko", "serve"]:
-            for cluster in sandbox.panko_yaml(service)["clusters"]:
-                name, _, port = cluster["address"].rpartition(":")
-                if not sandbox.serves_others(name, port):
-                    yield f"panko.yaml: no service listens on {cluster['address']}"
+            addresses += [c["address"] for c in sandbox.panko_yaml(service)["clusters"]]
+    for address in addresses:
+        if not address or not sandbox.is_served(address):
+            yield f"no service listens on {address}"
 
 
 def healthchecks_ask_listeners(sandbox: Sandbox) -> Iterator[str]:
     for service in sandbox.services.values():
         asked = re.findall(r"\b\d{4,5}\b", " ".join(service.probe))
-        there = {listener.port for listener in sandbox.listeners(service.network)}
+        there = {listener.port for listener in sandbox.listeners(service)}
         if not any(int(port) in there for port in asked):
             yield f"{service.name}: nothing listens on what its healthcheck asks: {service.probe}"
 
@@ -277,7 +279,7 @@ def arguments_are_in_the_help(sandbox: Sandbox) -> Iterator[str]:
 CHECKS = [
     compose_follows_its_specification,
     paths_are_in_the_repository,
-    the_workspace_is_copied_whole,
+    the_build_has_its_sources,
     images_have_what_is_used,
     images_are_of_the_pinned_versions,
     services_wait_for_what_can_be_healthy,
@@ -345,7 +347,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     tools = {"panko": arguments.panko, "temporal": arguments.temporal}
-    sandbox = Sandbox(arguments.repository, tools)
+    sandbox = Sandbox(arguments.repository.resolve(), tools)
     failed = 0
     for check in CHECKS:
         problems = list(check(sandbox))

@@ -131,7 +131,7 @@ fn differences(rows: &[Row]) -> Vec<String> {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING);
+        table.load_style(presets::NOTHING);
         table.set_header(["namespace", "cluster", "server", "weight", "state"]);
         for row in &self.members {
             let state = row.problem.as_deref().unwrap_or("ok");

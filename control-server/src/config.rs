@@ -197,3 +197,64 @@ impl Member {
 fn one() -> u32 {
     1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "\
+clusters:
+  - { name: a, address: 127.0.0.1:7301 }
+  - { name: b, address: 127.0.0.1:7302 }
+namespaces:
+  - name: orders
+    members:
+      - { cluster: a }
+      - { cluster: b, weight: 3 }
+";
+
+    fn error(yaml: &str) -> String {
+        Config::parse(yaml, Path::new("panko.yaml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_default() {
+        let config = Config::parse(GOOD, Path::new("panko.yaml")).unwrap();
+        assert!(config.listen.grpc.ip().is_loopback() && config.listen.http.ip().is_loopback());
+        assert_eq!(config.namespaces[0].weights(), [1, 3]);
+        assert_eq!(config.namespaces[0].members[0].physical("orders"), "orders");
+    }
+
+    #[test]
+    fn each_problem_names_its_line_and_what_to_write() {
+        let unknown = error(&GOOD.replace("cluster: b", "cluster: c"));
+        assert!(
+            unknown.starts_with("panko.yaml:8: ") && unknown.contains("add it there"),
+            "{unknown}"
+        );
+        let address = error(&GOOD.replace("127.0.0.1:7302", "localhost"));
+        assert!(
+            address.starts_with("panko.yaml:3: ") && address.contains("host:port"),
+            "{address}"
+        );
+        let nobody =
+            error(&GOOD.replace("cluster: a", "cluster: a, weight: 0").replace("3 }", "0 }"));
+        assert!(
+            nobody.starts_with("panko.yaml:5: ") && nobody.contains("give one a weight"),
+            "{nobody}"
+        );
+        let twice = error(&GOOD.replace("name: b", "name: a").replace("cluster: b", "cluster: a"));
+        assert!(twice.contains("panko.yaml:3: two clusters are named \"a\""), "{twice}");
+        let other = error(&GOOD.replace("cluster: a", "cluster: a, namespace: orders-a"));
+        assert!(
+            other.starts_with("panko.yaml:7: ") && other.contains("does not translate"),
+            "{other}"
+        );
+    }
+
+    #[test]
+    fn a_field_that_nobody_knows_is_an_error_with_its_line() {
+        let typo = error(&GOOD.replace("weight: 3", "wieght: 3"));
+        assert!(typo.contains("wieght") && typo.contains('8'), "{typo}");
+    }
+}

@@ -82,7 +82,7 @@ impl FilterStream {
         loop {
             tokio::select! {
                 changed = self.placements.changed() => {
-                    changed.map_err(|_| Status::unavailable("the control server shuts down"))?;
+                    changed.map_err(|_| stopping())?;
                     self.update().await?;
                 }
                 message = self.from_filter.message() => {
@@ -108,7 +108,7 @@ impl FilterStream {
     }
 
     async fn update(&mut self) -> Result<(), Status> {
-        let placements = self.placements.borrow_and_update().clone();
+        let placements = self.placements.borrow_and_update().clone().ok_or_else(stopping)?;
         self.nonce += 1;
         let update = PlacementUpdate {
             nonce: self.nonce,
@@ -131,6 +131,10 @@ impl FilterStream {
             );
         }
     }
+}
+
+fn stopping() -> Status {
+    Status::unavailable("the control server stops")
 }
 
 /// Counts a stream as long as it lives.

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use crate::topology::{Topology, VirtualNamespace};
 
-/// All placements at one moment.
-pub type Snapshot = Arc<Vec<Placement>>;
+/// All placements at one moment; none once the control server stops.
+pub type Snapshot = Option<Arc<Vec<Placement>>>;
 
 /// Holds the placements and tells who wants to know of each change.
 #[derive(Debug)]
@@ -54,6 +54,12 @@ impl PlacementsHolder {
         self.sender.subscribe()
     }
 
+    /// Ends the streams of all filters: they look for another control server, or for the next start
+    /// of this one.
+    pub fn close(&self) {
+        self.sender.send_replace(None);
+    }
+
     /// A cluster has told the UUID of a member's physical namespace. Returns whether that is news.
     pub fn learned(
         &self,
@@ -90,5 +96,5 @@ fn snapshot(states: &[State]) -> Result<Snapshot, placement::Error> {
         let version = PlacementVersion(state.version);
         Placement::new(&state.namespace.name, version, members.collect(), state.slots.clone())
     };
-    Ok(Arc::new(states.iter().map(placement).collect::<Result<_, _>>()?))
+    Ok(Some(Arc::new(states.iter().map(placement).collect::<Result<_, _>>()?)))
 }

@@ -61,7 +61,7 @@ pub async fn run(
         .set_service_status(WORKFLOW_SERVICE, tonic_health::ServingStatus::Serving)
         .await;
     let router = Routes::new(health)
-        .add_service(Placements::service(placements, metrics.clone()))
+        .add_service(Placements::service(placements.clone(), metrics.clone()))
         .into_axum_router()
         .fallback(move |request| frontend::serve(frontend.clone(), request));
 
@@ -76,6 +76,7 @@ pub async fn run(
         stop.await;
         tracing::info!("stopping");
         stopping.store(true, Ordering::Relaxed);
+        placements.close();
         let _ = stopped.send(true);
     });
     let wait = |mut was_stopped: tokio::sync::watch::Receiver<bool>| async move {
@@ -96,7 +97,7 @@ pub async fn run(
         .serve_with_incoming_shutdown(TcpListenerStream::new(grpc), wait(was_stopped.clone()));
     tokio::select! {
         result = serving_grpc => result.context("the gRPC listener failed")?,
-        // Parked polls and filters' streams do not end by themselves.
+        // Parked polls do not end by themselves.
         () = async { wait(was_stopped).await; tokio::time::sleep(DRAIN).await } => {}
     }
     serving_http.abort();

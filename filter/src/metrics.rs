@@ -12,11 +12,14 @@ use proxy_wasm::types::MetricType;
 /// How the control server is called in the label `cluster`.
 pub const CONTROL_SERVER: &str = "control-server";
 
+/// A method's counters. There are few clusters, so a list beats a map.
+type ByCluster = Vec<(Arc<str>, u32)>;
+
 /// The filter's metrics. Each is defined once in a VM and then known by its id.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// By method index; few clusters each, so a list beats a map.
-    calls: RefCell<Vec<Vec<(Arc<str>, u32)>>>,
+    /// By method index.
+    calls: RefCell<Vec<ByCluster>>,
     refused: RefCell<HashMap<&'static str, u32>>,
     versions: RefCell<HashMap<String, u32>>,
 }
@@ -33,7 +36,7 @@ impl Metrics {
     pub fn call(&self, method: &'static Method, cluster: &Arc<str>) {
         let mut calls = self.calls.borrow_mut();
         if calls.is_empty() {
-            calls.resize(METHODS.len(), Vec::new());
+            calls.resize(METHODS.len(), ByCluster::new());
         }
         let Some(ids) = calls.get_mut(method.index) else { return };
         let known = ids.iter().find(|(name, _)| name == cluster).map(|(_, id)| *id);

@@ -3,6 +3,8 @@
 //! The descriptors that `temporalio-protos` compiles have lost them (options that prost does not
 //! know), so this test compiles that crate's .proto files itself.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;

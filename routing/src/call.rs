@@ -22,7 +22,7 @@ pub struct Headers<'a> {
 /// What the headers alone tell.
 #[derive(Debug)]
 // It is taken apart where it is returned; a box would cost each call an allocation.
-#[expect(clippy::large_enum_variant)]
+#[allow(clippy::large_enum_variant)]
 pub enum Begun {
     /// Enough: the body need not be read.
     Decided(&'static Method, Decision),

@@ -1,5 +1,7 @@
 //! Slots by weight, placements over the wire, updates of the stream.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 mod support;
 
 use panko_proto::v1;

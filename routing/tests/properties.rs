@@ -1,5 +1,7 @@
 //! However a body is cut, packed and ordered, the decision is the same, and nothing panics.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 mod support;
 
 use panko_routing::wire::fields::{Value, fields, put_bytes, put_uint};

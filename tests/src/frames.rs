@@ -94,6 +94,10 @@ impl Connection {
 
 async fn push(body: &mut h2::SendStream<Bytes>, piece: &[u8], last: bool) -> Result<(), h2::Error> {
     let mut rest = Bytes::copy_from_slice(piece);
+    if rest.is_empty() {
+        // There is no capacity of nothing to wait for.
+        return body.send_data(rest, last);
+    }
     loop {
         body.reserve_capacity(rest.len());
         let room = match std::future::poll_fn(|context| body.poll_capacity(context)).await {

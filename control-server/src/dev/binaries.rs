@@ -74,15 +74,7 @@ pub fn filter(given: Option<&Path>, panko: &Path) -> Result<PathBuf, Error> {
     let mut search = Search::default();
     search.told("--filter", given, "PANKO_FILTER");
     if search.looked.is_empty() {
-        let beside = panko.with_file_name(FILTER);
-        search.among(beside.display().to_string(), [beside]);
-        let built = |dir: &Path| {
-            ["", "target"].map(|target| dir.join(target).join("wasm32-wasip1/filter").join(FILTER))
-        };
-        search.among(
-            format!("target/wasm32-wasip1/filter/{FILTER} from there upward"),
-            panko.ancestors().flat_map(built),
-        );
+        search.filter_near(panko);
     }
     search.end(
         "Panko's filter",
@@ -146,6 +138,17 @@ impl Search {
         }
     }
 
+    fn filter_near(&mut self, panko: &Path) {
+        let beside = panko.with_file_name(FILTER);
+        self.among(beside.display().to_string(), [beside]);
+        let built =
+            |dir: &Path| ["", "target"].map(|target| dir.join(target).join("filter").join(FILTER));
+        self.among(
+            format!("target/filter/{FILTER} from there upward"),
+            panko.ancestors().flat_map(built),
+        );
+    }
+
     /// The path is made absolute: it is also written into configurations that lie elsewhere.
     fn end(self, what: &'static str, advice: &'static str) -> Result<PathBuf, Error> {
         let found = self.found.and_then(|path| std::path::absolute(path).ok());
@@ -186,15 +189,21 @@ mod tests {
     #[test]
     fn the_filter_is_found_beside_the_program_and_where_the_build_puts_it() {
         let dir = tempfile::tempdir().unwrap();
-        let built = dir.path().join("target/wasm32-wasip1/filter");
+        let built = dir.path().join("target/filter");
         std::fs::create_dir_all(&built).unwrap();
         std::fs::write(built.join(FILTER), "").unwrap();
+        // Past the variables, which are set where the tests run.
+        let near = |program: &Path| {
+            let mut search = Search::default();
+            search.filter_near(program);
+            search.found.unwrap()
+        };
         for program in ["target/debug/panko", "panko", "bin/panko"] {
             let program = dir.path().join(program);
-            assert_eq!(filter(None, &program).unwrap(), built.join(FILTER));
+            assert_eq!(near(&program), built.join(FILTER));
         }
         let beside = dir.path().join(FILTER);
         std::fs::write(&beside, "").unwrap();
-        assert_eq!(filter(None, &dir.path().join("panko")).unwrap(), beside);
+        assert_eq!(near(&dir.path().join("panko")), beside);
     }
 }

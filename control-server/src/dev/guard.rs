@@ -20,7 +20,7 @@ const SCRIPT: &str = include_str!("guard.sh");
 #[derive(Debug)]
 pub struct Guard {
     shell: Child,
-    pipe: Mutex<Option<ChildStdin>>,
+    pipe: Option<Mutex<ChildStdin>>,
 }
 
 impl Guard {
@@ -35,7 +35,7 @@ impl Guard {
             // Ctrl-C goes to the terminal's foreground group.
             .process_group(0)
             .spawn()?;
-        let pipe = Mutex::new(shell.stdin.take());
+        let pipe = shell.stdin.take().map(Mutex::new);
         Ok(Self { shell, pipe })
     }
 
@@ -50,7 +50,8 @@ impl Guard {
     }
 
     fn say(&self, line: String) {
-        if let Some(pipe) = &mut *self.pipe.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(pipe) = &self.pipe {
+            let mut pipe = pipe.lock().unwrap_or_else(PoisonError::into_inner);
             // Without its shell the sandbox works as well; it is only less safe.
             let _ = pipe.write_all(line.as_bytes());
         }
@@ -59,8 +60,41 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.pipe.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Nothing to be done about a shell that is lost.
+        // Every child has ended, or was killed as it was dropped: the shell has nothing left to do.
+        // Were it already gone, that would be as good.
+        let _ = self.shell.kill();
         let _ = self.shell.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeper() -> (Child, Pid) {
+        let child = Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        (child, pid)
+    }
+
+    #[test]
+    fn what_is_left_ends_with_the_pipe_and_what_was_forgotten_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut guard = Guard::start(Some(dir.path())).unwrap();
+        let (mut left, left_pid) = sleeper();
+        let (mut forgotten, forgotten_pid) = sleeper();
+        guard.watch(forgotten_pid);
+        guard.watch(left_pid);
+        guard.forget(forgotten_pid);
+        guard.forget(forgotten_pid);
+
+        // As when this process is killed.
+        guard.pipe = None;
+        assert!(!left.wait().unwrap().success());
+        guard.shell.wait().unwrap();
+        assert!(!dir.path().exists());
+        assert!(forgotten.try_wait().unwrap().is_none());
+        forgotten.kill().unwrap();
+        forgotten.wait().unwrap();
     }
 }

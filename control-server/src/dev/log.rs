@@ -13,6 +13,8 @@ use super::severity::{Severity, severity};
 
 /// How many of the last lines are kept to be told when the child dies.
 const TAIL: usize = 20;
+/// How many characters of each are told.
+const TOLD: usize = 300;
 /// A line longer than this is cut into several: a child must not fill the memory.
 const LONGEST_LINE: u64 = 1 << 20;
 /// Colours of the names on a terminal, taken in turn.
@@ -68,7 +70,7 @@ impl Log {
     /// The last lines, indented, for an error message.
     pub fn tail(&self) -> String {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines: Vec<_> = kept.tail.iter().map(|line| format!("  {line}")).collect();
+        let lines: Vec<_> = kept.tail.iter().map(|line| format!("  {}", shortened(line))).collect();
         if lines.is_empty() { "  (it said nothing)".to_owned() } else { lines.join("\n") }
     }
 
@@ -104,5 +106,12 @@ impl Log {
         if shown && !self.hushed.load(Ordering::Relaxed) {
             let _ = std::io::stderr().write_all(format!("{}{line}\n", self.prefix).as_bytes());
         }
+    }
+}
+
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(TOLD) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or(line)),
+        None => line.to_owned(),
     }
 }

@@ -14,8 +14,9 @@ use super::guard::Guard;
 use super::log::Log;
 use super::severity::Severity;
 
-/// How long a child has to end by itself when it is asked to.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a child has to end by itself when it is asked to: a second more than the control server
+/// gives its calls.
+const GRACE: Duration = Duration::from_secs(6);
 /// How long a child's last lines may take to arrive. Only a process that it left behind with its
 /// outputs makes them take longer.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -122,5 +123,58 @@ impl Drop for Process {
             self.signal(Signal::SIGKILL);
             self.guard.forget(self.pid);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dev::log::Style;
+
+    fn spawn(script: &str, dir: &std::path::Path) -> (Process, Arc<Log>) {
+        let style = Style { name: "x".to_owned(), width: 1, index: 0, show: None };
+        let log = Arc::new(Log::create(&dir.join("x.log"), style).unwrap());
+        let guard = Arc::new(Guard::start(None).unwrap());
+        let mut command = Command::new("sh");
+        (Process::spawn(command.args(["-c", script]), &log, &guard).unwrap(), log)
+    }
+
+    async fn is_up(log: &Log) {
+        while !log.tail().contains("up") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_end_comes_with_the_last_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let (process, log) = spawn("echo complaint >&2; seq 30; exit 3", dir.path());
+        assert_eq!(process.ended().await.code(), Some(3));
+        let file = std::fs::read_to_string(dir.path().join("x.log")).unwrap();
+        assert_eq!(file.lines().count(), 31);
+        assert!(file.contains("complaint"));
+        assert_eq!(log.tail().lines().count(), 20);
+        assert!(log.tail().contains("  30"));
+    }
+
+    #[tokio::test]
+    async fn a_child_is_asked_to_end_with_all_that_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "trap 'echo bye; exit 7' TERM; echo up; sleep 60 & wait";
+        let (process, log) = spawn(script, dir.path());
+        is_up(&log).await;
+        // The sleeper holds the output open: only its end too lets this be quick.
+        let began = std::time::Instant::now();
+        assert_eq!(process.stop().await.code(), Some(7));
+        assert!(began.elapsed() < LAST_LINES, "{:?}", began.elapsed());
+        assert!(log.tail().contains("bye"));
+    }
+
+    #[tokio::test]
+    async fn a_child_that_cannot_hear_is_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (process, log) = spawn("trap '' TERM; echo up; sleep 60", dir.path());
+        is_up(&log).await;
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&process.stop().await), Some(9));
     }
 }

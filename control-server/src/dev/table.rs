@@ -11,7 +11,7 @@ pub fn render(addresses: &Addresses) -> String {
     let Addresses { address, control_server, envoy_admin, .. } = addresses;
     let namespaces = addresses.namespaces.join(", ");
     let mut table = Table::new();
-    table.load_preset(NOTHING);
+    table.load_style(NOTHING);
     table.set_header(["", "gRPC", "Web", "Prometheus"]);
     for cluster in &addresses.clusters {
         table.add_row([

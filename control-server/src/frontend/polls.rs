@@ -12,8 +12,9 @@ use crate::pool::key::Poll;
 /// What servers refuse (`common.CriticalLongPollTimeout` and its error, as clusters say it).
 const SHORTEST: Duration = Duration::from_secs(2);
 
-/// How long before its deadline a poll is answered at the latest.
-const MARGIN: Duration = Duration::from_millis(500);
+/// How long before its deadline a poll is answered at the latest, as clusters do: the worker's clock
+/// began when it sent the poll.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// The longest that a poll is parked.
 const LONGEST: Duration = Duration::from_secs(300);

@@ -269,9 +269,9 @@ impl Pool {
         }
     }
 
-    /// The waiting poll that the next open one counts on, and how long that may last: until the
-    /// waiting one must have its answer, so that a worker is there for whatever comes. (A cluster
-    /// answers a second before the deadline.)
+    /// The waiting poll that the next open one counts on, and how long that may last: not beyond
+    /// the waiting one, so that a worker is there for whatever comes, and not much beyond its
+    /// release. (A cluster answers a second before the deadline.)
     ///
     /// Polls are handed over oldest first, so it is the newest that will still be waiting.
     fn backing(&self, now: Millis, scarce: bool) -> Option<(PollId, Millis)> {
@@ -288,7 +288,8 @@ impl Pool {
             _ if scarce => SCARCE,
             _ => MEDIUM,
         };
-        let length = wanted.min(waiting.answer_by.saturating_sub(now));
+        let end = waiting.answer_by.min(waiting.release + SCARCE);
+        let length = wanted.min(end.saturating_sub(now));
         (now < waiting.release && length >= SHORTEST).then_some((like, length))
     }
 }

@@ -1,6 +1,6 @@
 //! The machine in a simulated world: clusters, workers and a clock, driven by a seed.
 //!
-//! Every schedule checks what [`super::machine`] promises. A failing one prints its seed; put it
+//! Every schedule (`PANKO_SCHEDULES` of them) checks what [`super::machine`] promises. A failing one prints its seed; put it
 //! into [`replay`] to see it again.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -232,7 +232,8 @@ fn run(seed: u64) {
 
 #[test]
 fn every_schedule_keeps_the_promises() {
-    for seed in 0..20_000 {
+    let schedules = std::env::var("PANKO_SCHEDULES").map_or(20_000, |n| n.parse().unwrap());
+    for seed in 0..schedules {
         if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
             eprintln!("seed {seed}");
             std::panic::resume_unwind(panic);

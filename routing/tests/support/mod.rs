@@ -1,5 +1,5 @@
 //! What the tests of this crate share: placements, frames, and calls pushed in pieces.
-#![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(dead_code)]
 
 use std::io::Write;
 
