@@ -25,9 +25,9 @@ test-all: test
 	PANKO_SCHEDULES=1000000 cargo test --locked --release --package panko-control-server --lib pool
 
 bench: filter
-	cargo build --locked --profile bench-tool --package panko-tests --bin bench
+	cargo build --locked --release --package panko-bench
 	programs=$$(scripts/tools env envoy) && eval "$$programs" && \
-	  $(TARGET)/bench-tool/bench --envoy "$$PANKO_ENVOY" --filter $(PANKO_FILTER)
+	  $(TARGET)/release/bench --envoy "$$PANKO_ENVOY" --filter $(PANKO_FILTER)
 
 filter:
 	scripts/tools wasm

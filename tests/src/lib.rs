@@ -4,10 +4,8 @@
 //! * [`checklist`] — what an unchanged Rust SDK can do; its Python twin is in `sdk/python`.
 //! * [`bare`] — single calls as any gRPC client makes them: no retries, no hidden state.
 //! * [`frames`] — bodies cut and broken as no client does.
-//! * [`bench`] — what the filter costs Envoy.
 
 pub mod bare;
-pub mod bench;
 pub mod checklist;
 pub mod frames;
 pub mod http;

@@ -22,12 +22,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-pub use self::options::Options;
+pub use crate::options::Options;
 
-use self::case::Case;
-use self::config::Ports;
-use self::report::{Measured, Report};
-use self::side::Side;
+use crate::case::Case;
+use crate::config::Ports;
+use crate::report::{Measured, Report};
+use crate::side::Side;
 
 /// How long the idle Envoys are watched.
 const IDLE: Duration = Duration::from_secs(5);

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::frame;
-use super::server::{Stream, headers, trailers};
+use crate::frame;
+use crate::server::{Stream, headers, trailers};
 
 /// Answers one call once its request is there. A request that lost bytes on the way gets
 /// DATA_LOSS: a filter must not look cheap because it drops what it should forward.

@@ -5,8 +5,8 @@
 use panko_proto::v1::{Member, Placement, PlacementUpdate, SlotRun};
 use prost::Message;
 
-use super::frame;
-use super::server::{Stream, headers};
+use crate::frame;
+use crate::server::{Stream, headers};
 
 /// The one cluster of the placement, and of the Envoy configuration.
 pub const CLUSTER: &str = "a";

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::control::CLUSTER;
+use crate::control::CLUSTER;
 
 /// What both sides have in common: one listener, one route, one cluster.
 pub struct Ports {

@@ -10,9 +10,9 @@ use http::{HeaderMap, HeaderValue, Request};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::case::Case;
-use super::control::CLUSTER;
-use super::server::{CONNECTION_WINDOW, STREAM_WINDOW};
+use crate::case::Case;
+use crate::control::CLUSTER;
+use crate::server::{CONNECTION_WINDOW, STREAM_WINDOW};
 
 const METHOD: &str =
     "http://temporal/temporal.api.workflowservice.v1.WorkflowService/StartWorkflowExecution";

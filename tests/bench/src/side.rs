@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tokio::time::timeout;
 
-use super::case::Case;
-use super::client::Client;
-use super::envoy::Envoy;
+use crate::case::Case;
+use crate::client::Client;
+use crate::envoy::Envoy;
 
 /// How long Envoy may take to listen, compile the filter and get its first placement.
 const START: Duration = Duration::from_secs(60);

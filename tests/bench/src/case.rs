@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::frame;
-use super::start_workflow::start_workflow;
+use crate::frame;
+use crate::start_workflow::start_workflow;
 
 /// One request that the bench sends over and over.
 pub struct Case {
