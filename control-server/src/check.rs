@@ -10,7 +10,7 @@ use serde::Serialize;
 use tonic::{Code, Status};
 
 use crate::config::Config;
-use crate::members::{DESCRIBE_NAMESPACE, GET_SYSTEM_INFO, method};
+use crate::identify::{DESCRIBE_NAMESPACE, GET_SYSTEM_INFO, method};
 use crate::topology::{Member, Topology, VirtualNamespace};
 
 /// How long a cluster has for an answer.

@@ -13,7 +13,7 @@ pub mod config;
 pub mod dev;
 pub mod envoy_config;
 pub mod frontend;
-pub mod members;
+pub mod identify;
 pub mod metrics;
 pub mod placement_service;
 pub mod placements;

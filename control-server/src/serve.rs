@@ -18,7 +18,7 @@ use tonic::transport::Server;
 
 use crate::config::Config;
 use crate::frontend::{self, Frontend};
-use crate::members::{self, LastAnswers};
+use crate::identify::{self, LastAnswers};
 use crate::metrics::Metrics;
 use crate::placement_service::Placements;
 use crate::placements::PlacementsHolder;
@@ -48,7 +48,7 @@ pub async fn run(
     let placements = PlacementsHolder::new(&topology)?;
     let answers = Arc::new(LastAnswers::default());
     let watching =
-        tokio::spawn(members::watch(topology.clone(), placements.clone(), answers.clone()));
+        tokio::spawn(identify::watch(topology.clone(), placements.clone(), answers.clone()));
 
     let frontend = Arc::new(Frontend {
         pools: Registry::new(config.limits.parked_polls, metrics.clone()),

@@ -12,7 +12,7 @@ use super::merge::{least, with_bytes, without};
 use super::{Call, Frontend, malformed};
 use crate::caller::Caller;
 use crate::cluster::Cluster;
-use crate::members::{DESCRIBE_NAMESPACE, method};
+use crate::identify::{DESCRIBE_NAMESPACE, method};
 use crate::topology::VirtualNamespace;
 
 /// How long the members have.

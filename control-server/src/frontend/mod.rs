@@ -22,7 +22,7 @@ use tonic::server::{Grpc, UnaryService};
 use tonic::{Request, Response, Status};
 
 use crate::caller::Caller;
-use crate::members::LastAnswers;
+use crate::identify::LastAnswers;
 use crate::metrics::Metrics;
 use crate::pool::registry::Registry;
 use crate::raw::RawCodec;

@@ -6,7 +6,7 @@ use panko_routing::wire::Error;
 use panko_routing::wire::fields::{Field, Value, fields, last_bytes};
 use xxhash_rust::xxh64::xxh64;
 
-use super::machine::{Kind, WorkerId};
+use super::event::{Kind, WorkerId};
 use crate::caller::Caller;
 
 /// `TASK_QUEUE_KIND_STICKY` of `temporal.api.enums.v1.TaskQueueKind`.

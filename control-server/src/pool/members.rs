@@ -1,6 +1,6 @@
 //! What a pool remembers of each member, and on whom the next poll is opened.
 
-use super::machine::{Kind, Millis};
+use super::event::{Kind, Millis};
 
 /// Polls that stay open on a member even when no task comes: head-room for a burst.
 const HEADROOM: usize = 4;

@@ -2,6 +2,7 @@
 //! the clusters.
 //!
 //! * [`machine`] — the pool as a state machine: events in, actions out, no I/O and no clock.
+//! * [`event`] — those events and actions.
 //! * [`members`] — what the machine remembers of each member, and whose turn it is.
 //! * [`key`] — which polls may share a pool.
 //! * [`request`] — the bytes of the polls that the pool opens.
@@ -9,6 +10,7 @@
 //! * [`shell`] — one tokio task per pool that drives the machine.
 //! * [`registry`] — all pools.
 
+pub mod event;
 pub mod key;
 pub mod machine;
 pub mod members;

@@ -9,8 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tonic::Status;
 
+use super::event::{PollId, WorkerId};
 use super::key::{Poll, PoolKey};
-use super::machine::{PollId, Pool, WorkerId};
+use super::machine::Pool;
 use super::shell::{Arrival, Message, Shell};
 use crate::metrics::Metrics;
 use crate::topology::VirtualNamespace;

@@ -9,8 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
+use super::event::{Action, Event, Millis, OpenId, PollId, WorkerId};
 use super::key::Poll;
-use super::machine::{Action, Event, Millis, OpenId, PollId, Pool, WorkerId};
+use super::machine::Pool;
 use super::{request, task};
 use crate::metrics::PoolMetrics;
 use crate::topology::VirtualNamespace;

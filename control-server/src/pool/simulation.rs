@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use super::machine::{Action, Event, Kind, Millis, OpenId, PollId, Pool, WorkerId};
+use super::event::{Action, Event, Kind, Millis, OpenId, PollId, WorkerId};
+use super::machine::Pool;
 
 const KINDS: [Kind; 4] = [Kind::Workflow, Kind::Sticky, Kind::Activity, Kind::Nexus];
 

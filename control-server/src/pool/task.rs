@@ -6,7 +6,7 @@ use bytes::Bytes;
 use panko_proto::rpc::Method;
 use panko_routing::wire::fields::{Field, Value, fields, last_bytes, put_bytes, put_uint};
 
-use super::machine::Kind;
+use super::event::Kind;
 
 /// A workflow task times out after its start-to-close timeout, 10 s by default.
 const HOLD_WORKFLOW: Duration = Duration::from_secs(5);
