@@ -41,7 +41,7 @@ enum Verb {
     Serve(ConfigArgs),
     /// Run a whole sandbox on this machine: Temporal clusters, control server, Envoy.
     #[command(
-        after_help = "Example:\n  panko dev --clusters 3\n  temporal workflow list --address ADDRESS   (the address that it prints)"
+        after_help = "Example:\n  panko dev --clusters 3\n  temporal workflow start -w first --type Any --task-queue any --address ADDRESS   (the one that it prints)"
     )]
     Dev(dev::Options),
     /// Check a panko.yaml and the clusters behind it before it is used.

@@ -58,8 +58,13 @@ struct MethodWithOptions {
 }
 
 fn protos() -> PathBuf {
+    // Only this platform's packages: those of others have not been downloaded.
+    let rustc = Command::new("rustc").arg("-vV").output().unwrap();
+    let rustc = String::from_utf8(rustc.stdout).unwrap();
+    let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--offline", "--locked", "--format-version=1"])
+        .args(["--filter-platform", host])
         .output()
         .unwrap();
     assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
