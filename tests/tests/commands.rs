@@ -1,5 +1,6 @@
 //! The `panko` command as a user types it.
 
+use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -24,6 +25,16 @@ fn said(output: &Output) -> String {
     )
 }
 
+/// `panko dev`, once it has written its addresses to `json`, and those.
+async fn dev(json: &Path) -> Result<(Child, serde_json::Value)> {
+    let child = panko(&["dev", "--headless", "--quiet", "--json", &json.display().to_string()])?
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    until("the addresses", Duration::from_secs(60), async || json.exists()).await?;
+    Ok((child, serde_json::from_slice(&std::fs::read(json)?)?))
+}
+
 async fn interrupt(child: &Child) -> Result<()> {
     let id = child.id().context("it has ended")?.to_string();
     ensure!(Command::new("kill").args(["-INT", &id]).status().await?.success());
@@ -34,12 +45,7 @@ async fn interrupt(child: &Child) -> Result<()> {
 async fn dev_is_ready_when_it_says_so_and_leaves_nothing_behind() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let json = folder.path().join("addresses.json");
-    let json_text = json.display().to_string();
-    let mut dev = panko(&["dev", "--headless", "--quiet", "--json", &json_text])?
-        .stdout(Stdio::piped())
-        .spawn()?;
-    until("the addresses", Duration::from_secs(60), async || json.exists()).await?;
-    let addresses: serde_json::Value = serde_json::from_slice(&std::fs::read(&json)?)?;
+    let (mut dev, addresses) = dev(&json).await?;
     let address = addresses["address"].as_str().context("an address")?.to_owned();
     // Ready means ready: the first call succeeds.
     Client::new(&address)?.start("first", "nobody-polls").await?;
@@ -68,14 +74,7 @@ async fn dev_is_ready_when_it_says_so_and_leaves_nothing_behind() -> Result<()> 
 #[tokio::test(flavor = "multi_thread")]
 async fn dev_ends_when_a_part_ends_and_says_which() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let json = folder.path().join("addresses.json");
-    let json_text = json.display().to_string();
-    let dev = panko(&["dev", "--headless", "--quiet", "--json", &json_text])?
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    until("the addresses", Duration::from_secs(60), async || json.exists()).await?;
-    let addresses: serde_json::Value = serde_json::from_slice(&std::fs::read(&json)?)?;
+    let (dev, addresses) = dev(&folder.path().join("addresses.json")).await?;
     let admin = addresses["envoy_admin"].as_str().context("an admin address")?;
     let quit = b"POST /quitquitquit HTTP/1.1\r\nHost: panko\r\nContent-Length: 0\r\n\r\n";
     let mut envoy = tokio::net::TcpStream::connect(admin).await?;
