@@ -1,11 +1,18 @@
 //! `panko.yaml`: clusters, virtual namespaces with their members, where to listen.
 
+mod peers;
 mod validate;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+pub use peers::Peers;
+
+/// The most parts that a task queue's polls are spread in: more than there are control servers.
+pub const MAX_SPREAD: u32 = 64;
 
 /// The whole of `panko.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +28,9 @@ pub struct Config {
     /// Bounds on what is kept in memory.
     #[serde(default)]
     pub limits: Limits,
+    /// The control servers that work together.
+    #[serde(default, skip_serializing_if = "Peers::is_empty")]
+    pub peers: Peers,
 }
 
 /// Where the control server listens. On loopback unless told otherwise.
@@ -80,6 +90,10 @@ pub struct Namespace {
     pub name: String,
     /// The physical namespaces that serve it.
     pub members: Vec<Member>,
+    /// Task queues with more polls than one control server should have: in how many parts, 1 to
+    /// [`MAX_SPREAD`], each of which may go to another one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spread: BTreeMap<String, u32>,
 }
 
 /// A physical namespace's place in a virtual namespace.
@@ -250,6 +264,39 @@ namespaces:
             other.starts_with("panko.yaml:7: ") && other.contains("does not translate"),
             "{other}"
         );
+    }
+
+    #[test]
+    fn peers_can_be_found_and_believed() {
+        let with = |peers: &str| format!("{GOOD}peers:\n{peers}");
+        let near = with("  addresses: [127.0.0.1:7244, \"[::1]:7246\", localhost:7248]\n");
+        let config = Config::parse(&near, Path::new("panko.yaml")).unwrap();
+        assert_eq!(config.peers.addresses.len(), 3);
+        let far = with("  addresses:\n    - 127.0.0.1:7244\n    - panko-2:7244\n");
+        let no_token = error(&far);
+        assert!(
+            no_token.starts_with("panko.yaml:12: ") && no_token.contains("token_file"),
+            "{no_token}"
+        );
+        Config::parse(&format!("{far}  token_file: t\n"), Path::new("panko.yaml")).unwrap();
+        let no_port = error(&near.replace("localhost:7248", "localhost"));
+        assert!(
+            no_port.starts_with("panko.yaml:10: ") && no_port.contains("host:port"),
+            "{no_port}"
+        );
+        let twice = error(&far.replace("panko-2:7244", "127.0.0.1:7244"));
+        assert!(twice.starts_with("panko.yaml:12: ") && twice.contains("keep one"), "{twice}");
+    }
+
+    #[test]
+    fn a_queue_is_spread_in_a_sensible_number_of_parts() {
+        let with = |parts: u32| format!("{GOOD}    spread: {{ hot: {parts} }}\n");
+        let config = Config::parse(&with(MAX_SPREAD), Path::new("panko.yaml")).unwrap();
+        assert_eq!(config.namespaces[0].spread["hot"], MAX_SPREAD);
+        for parts in [0, MAX_SPREAD + 1] {
+            let wrong = error(&with(parts));
+            assert!(wrong.starts_with("panko.yaml:9: ") && wrong.contains("1 to 64"), "{wrong}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod addresses;
 mod binaries;
 mod cluster;
+mod control_server;
 mod data_dir;
 mod error;
 mod guard;
@@ -48,11 +49,15 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 /// Starts the sandbox and tells where it is. Comes back only when something goes wrong.
 async fn live(sandbox: &mut Sandbox, json: Option<&JsonFile>) -> Result<Infallible, Error> {
     let addresses = sandbox.addresses();
-    let count = addresses.clusters.len();
+    let clusters = addresses.clusters.len();
+    let control_servers = match addresses.control_servers.len() {
+        1 => "the control server".to_owned(),
+        n => format!("{n} control servers"),
+    };
     // Whoever closes the terminal, or the pipe, does not want the text: no reason to end.
     let _ = writeln!(
         std::io::stderr(),
-        "Starting {count} Temporal clusters, the control server and Envoy …"
+        "Starting {clusters} Temporal clusters, {control_servers} and Envoy …"
     );
     sandbox.start_all().await?;
     if let Some(json) = json {

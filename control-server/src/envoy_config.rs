@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use crate::config::Config;
 
-use cluster::Endpoint;
+pub use cluster::Endpoint;
 pub(crate) use scalar::scalar;
 
 /// The hand-written configuration for the clusters `a` and `b`.
@@ -35,23 +35,22 @@ pub struct Options {
     /// The filter, as Envoy finds it: a full path, or relative to where Envoy is started.
     #[arg(long, value_name = "PATH", default_value = "panko_filter.wasm")]
     pub filter: PathBuf,
-    /// Where Envoy reaches the control server [default: listen.grpc of the panko.yaml].
-    #[arg(long, value_name = "HOST:PORT")]
-    pub control_server: Option<Endpoint>,
+    /// Where Envoy reaches a control server [default: peers.addresses of the panko.yaml, else its
+    /// listen.grpc]. Repeat it for each of several.
+    #[arg(long = "control-server", value_name = "HOST:PORT")]
+    pub control_servers: Vec<Endpoint>,
 }
 
 /// Writes Envoy's whole configuration, comments included. `config` is a checked one.
 #[must_use]
 pub fn render(config: &Config, options: &Options) -> String {
     let (frame, pattern) = cluster::split(TEMPLATE);
-    let control_server =
-        options.control_server.clone().unwrap_or_else(|| reachable(config.listen.grpc).into());
     let mut yaml = frame
         .replace(LISTENER, &Endpoint::from(options.listen).fields())
         .replace(LISTENER_IN_WORDS, &options.listen.to_string())
         .replace(ADMIN, &Endpoint::from(options.admin).fields())
         .replace(FILTER, &format!("filename: {}", scalar(&options.filter.to_string_lossy())));
-    yaml = control_server.put_into(&yaml, cluster::CONTROL_SERVER);
+    yaml = Endpoint::put_all_into(&control_servers(config, options), &yaml);
     for (at, cluster) in config.clusters.iter().enumerate() {
         if at > 0 {
             yaml.push('\n');
@@ -60,6 +59,17 @@ pub fn render(config: &Config, options: &Options) -> String {
         yaml.push_str(&cluster::render(pattern, cluster, at == 0));
     }
     yaml
+}
+
+/// Where Envoy reaches the control servers: as told, else as the configuration says.
+fn control_servers(config: &Config, options: &Options) -> Vec<Endpoint> {
+    if !options.control_servers.is_empty() {
+        return options.control_servers.clone();
+    }
+    // Checked with the rest of the configuration: each can be read.
+    let peers = config.peers.addresses.iter().filter_map(|address| address.parse().ok());
+    let peers: Vec<_> = peers.collect();
+    if peers.is_empty() { vec![reachable(config.listen.grpc).into()] } else { peers }
 }
 
 /// Where to reach what listens on `address`: "everywhere" is no place to connect to.

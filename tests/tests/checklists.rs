@@ -110,7 +110,7 @@ async fn python_checklist(addresses: &Addresses, weights: &[(&str, u32)]) -> Res
 }
 
 async fn nothing_was_given_back(addresses: &Addresses) -> Result<()> {
-    let metrics = panko_tests::http::get(addresses.control_server.http, "/metrics").await?;
+    let metrics = panko_tests::http::get(addresses.control_servers[0].http, "/metrics").await?;
     for lost in ["panko_tasks_given_back_total", "panko_tasks_lost_total"] {
         let sum = panko_tests::http::sum(&metrics, lost);
         ensure!(sum == 0.0, "{lost} is {sum}, with workers all the time");

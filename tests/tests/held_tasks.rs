@@ -61,7 +61,7 @@ async fn two_tasks_for_one_poll(
     sandbox: &Sandbox,
     queue: &'static str,
 ) -> Result<api::PollWorkflowTaskQueueResponse> {
-    let metrics = sandbox.addresses().control_server.http;
+    let metrics = sandbox.addresses().control_servers[0].http;
     let metric = async |name: &str| -> f64 {
         http::get(metrics, "/metrics").await.map_or(f64::NAN, |metrics| http::sum(&metrics, name))
     };

@@ -36,7 +36,7 @@ async fn five_thousand_polls_park_and_calls_go_on_beside_them() -> Result<()> {
         })
         .collect();
     let metric = async |name: &str| -> f64 {
-        let metrics = http::get(addresses.control_server.http, "/metrics").await;
+        let metrics = http::get(addresses.control_servers[0].http, "/metrics").await;
         metrics.map_or(f64::NAN, |metrics| http::sum(&metrics, name))
     };
     let mut parked = 0.0;

@@ -1,14 +1,17 @@
 //! What the types of a configuration cannot say: that its parts fit together.
 
+mod peers;
+
 use std::collections::HashSet;
 
-use super::Config;
+use super::{Config, MAX_SPREAD};
 
 /// Every problem as `line: what is wrong; what to write instead`.
 pub fn problems(config: &Config, text: &str) -> Vec<String> {
     let mut problems = Problems { text, found: Vec::new() };
     problems.clusters(config);
     problems.namespaces(config);
+    problems.peers(config);
     problems.found
 }
 
@@ -83,6 +86,11 @@ impl Problems<'_> {
                     0,
                     &format!("{name:?} has too many members; at most {} are possible", u16::MAX),
                 );
+            }
+            for (queue, parts) in &namespace.spread {
+                if !(1..=MAX_SPREAD).contains(parts) {
+                    self.add(queue, 0, &format!("task queue {queue:?} of {name:?} is spread in {parts} parts; write 1 to {MAX_SPREAD}"));
+                }
             }
             for member in &namespace.members {
                 let (cluster, here) = (&member.cluster, member.physical(name));

@@ -17,8 +17,8 @@ pub struct Addresses {
     pub namespaces: Vec<String>,
     /// The clusters, in the order of their names.
     pub clusters: Vec<ClusterAddresses>,
-    /// The control server.
-    pub control_server: ControlServerAddresses,
+    /// The control servers.
+    pub control_servers: Vec<ControlServerAddresses>,
     /// Envoy's admin interface.
     pub envoy_admin: SocketAddr,
     /// The process that ends the sandbox when it is ended.
@@ -42,9 +42,11 @@ pub struct ClusterAddresses {
     pub metrics: String,
 }
 
-/// Where the control server is.
+/// Where one control server is.
 #[derive(Debug, Clone, Serialize)]
 pub struct ControlServerAddresses {
+    /// Its name in the sandbox: `control-server`, or `control-server-1` and so on.
+    pub name: String,
     /// Its gRPC port.
     pub grpc: SocketAddr,
     /// Its HTTP port: `/metrics`, `/healthz`, `/readyz`.

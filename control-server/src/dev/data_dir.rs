@@ -1,6 +1,8 @@
 //! Where a sandbox keeps its databases, configurations and logs.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, While};
@@ -62,6 +64,20 @@ impl DataDir {
         fs::write(&file, text).doing(|| file.display().to_string())?;
         Ok(file)
     }
+
+    /// Writes a file in it that nobody else on this machine may read.
+    pub fn write_secret(&self, name: &str, text: &str) -> Result<PathBuf, Error> {
+        let file = self.path.join(name);
+        let written = || {
+            // In a kept directory the file may be there, and readable.
+            let mut opened =
+                File::options().write(true).create(true).truncate(true).mode(0o600).open(&file)?;
+            opened.set_permissions(Permissions::from_mode(0o600))?;
+            opened.write_all(text.as_bytes())
+        };
+        written().doing(|| file.display().to_string())?;
+        Ok(file)
+    }
 }
 
 #[cfg(test)]
@@ -85,5 +101,14 @@ mod tests {
         assert_eq!(dir.leftover(), Some(path.as_path()));
         drop(dir);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_secret_is_nobody_elses_even_where_it_was() {
+        let dir = DataDir::open(None).unwrap();
+        let path = dir.write("secret", "readable").unwrap();
+        assert_eq!(dir.write_secret("secret", "s").unwrap(), path);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_to_string(path).unwrap(), "s");
     }
 }

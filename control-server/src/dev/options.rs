@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
 
+use crate::config::MAX_SPREAD;
+
 /// What `panko dev` takes. In a program: `Options { clusters: 3, ..Options::default() }`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
@@ -17,6 +19,12 @@ pub struct Options {
     /// A cluster's share of the new workflows (1 where nothing is said). May be repeated.
     #[arg(long = "weight", value_name = "CLUSTER=WEIGHT")]
     pub weights: Vec<For<u32>>,
+    /// How many control servers to run.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub control_servers: u8,
+    /// In how many parts the polls of a task queue are spread over them. May be repeated.
+    #[arg(long, value_name = "QUEUE=PARTS", value_parser = spread)]
+    pub spread: Vec<(String, u32)>,
     /// The port for SDKs; without it, or with 0, one that is free.
     #[arg(long, short, default_value_t = 0, hide_default_value = true)]
     pub port: u16,
@@ -135,6 +143,13 @@ impl FromStr for KindFor {
     }
 }
 
+fn spread(text: &str) -> Result<(String, u32), String> {
+    let parsed = text.rsplit_once('=').and_then(|(queue, parts)| {
+        Some((queue.to_owned(), parts.parse().ok().filter(|n| (1..=MAX_SPREAD).contains(n))?))
+    });
+    parsed.ok_or_else(|| format!("write a task queue and 1 to {MAX_SPREAD}, like orders=8"))
+}
+
 fn setting(text: &str) -> Result<(String, serde_json::Value), String> {
     let (key, json) = text.split_once('=').ok_or("write it like history.someLimit=100")?;
     let value = serde_json::from_str(json).map_err(|e| format!("{json} is not JSON: {e}"))?;
@@ -184,5 +199,13 @@ mod tests {
         let options = Options { weights, ..Options::default() };
         assert_eq!((options.weight("a"), options.weight("b")), (1, 3));
         assert!("b".parse::<For<u32>>().is_err());
+    }
+
+    #[test]
+    fn a_spread_is_a_queue_and_a_number_of_parts() {
+        assert_eq!(spread("a=b=8"), Ok(("a=b".to_owned(), 8)));
+        for wrong in ["orders", "orders=", "orders=0", "orders=65"] {
+            assert!(spread(wrong).unwrap_err().contains("1 to 64"), "{wrong}");
+        }
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tokio::process::Command;
 
-use super::addresses::{Addresses, ClusterAddresses, ControlServerAddresses};
+use super::addresses::{Addresses, ClusterAddresses};
 use super::binaries::{self, ENVOY};
 use super::cluster::{Cluster, loopback};
+use super::control_server;
 use super::data_dir::DataDir;
 use super::error::{Error, While};
 use super::log::{Log, Style};
@@ -19,9 +20,8 @@ use super::severity::Severity;
 use crate::config::{self, Config, Listen};
 use crate::envoy_config;
 
-/// The parts that are no clusters. A cluster's part has the cluster's name.
-pub const CONTROL_SERVER: &str = "control-server";
-pub const ENVOY_PART: &str = "envoy";
+/// The name of Envoy's part. A cluster's part has the cluster's name.
+const ENVOY_PART: &str = "envoy";
 
 /// Envoy's workers: more than one, as everywhere, and few, as this is one machine.
 const ENVOY_WORKERS: &str = "2";
@@ -46,8 +46,7 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
     // Held until the end of this function.
     let mut ports = Ports::default();
     let address = loopback(ports.exactly(options.port)?);
-    let control_server =
-        ControlServerAddresses { grpc: loopback(ports.free()?), http: loopback(ports.free()?) };
+    let control_servers = control_server::addresses(options.control_servers, &mut ports)?;
     let admin = loopback(ports.free()?);
     let clusters = names
         .iter()
@@ -55,35 +54,41 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
         .collect::<Result<Vec<_>, _>>()?;
 
     let config = Config {
-        listen: Listen { grpc: control_server.grpc, http: control_server.http },
+        // Each control server has its own.
+        listen: Listen::default(),
         clusters: names.iter().zip(&clusters).map(|(name, c)| in_config(name, c)).collect(),
         namespaces: options.namespaces.iter().map(|n| namespace(n, &names, options)).collect(),
         limits: config::Limits::default(),
+        peers: control_server::peers(&control_servers, data)?,
     };
+    let panko_yamls = control_server::configs(&control_servers, &config, data)?;
+    let endpoints = control_servers.iter().map(|one| one.grpc.into()).collect();
     let envoy_options =
-        envoy_config::Options { listen: address, admin, filter, control_server: None };
+        envoy_config::Options { listen: address, admin, filter, control_servers: endpoints };
     let envoy_yaml = data.write("envoy.yaml", &envoy_config::render(&config, &envoy_options))?;
-    let panko_yaml = serde_saphyr::to_string(&config).map_err(std::io::Error::other);
-    let panko_yaml = panko_yaml.doing(|| "panko.yaml".to_owned())?;
-    let panko_yaml = data.write("panko.yaml", &panko_yaml)?;
 
     let addresses = Addresses {
         address,
         namespaces: options.namespaces.clone(),
         clusters: names.iter().zip(&clusters).map(|(n, c)| addresses_of(n, c, options)).collect(),
-        control_server,
+        control_servers,
         envoy_admin: admin,
         pid: std::process::id(),
         data_dir: data.path().to_owned(),
     };
-    let mut parts = Parts { made: Vec::new(), options, data };
+    let servers = addresses.control_servers.iter().zip(panko_yamls);
+    let width = addresses.control_servers.iter().map(|one| one.name.len()).max().unwrap_or(0);
+    let mut parts = Parts { made: Vec::new(), options, data, width };
     for (name, cluster) in names.iter().zip(clusters) {
         let namespaces = options.namespaces.clone();
         let ready = Ready::Cluster { address: cluster.address, namespaces };
         parts.add(name, Stage::Clusters, cluster.command, ready)?;
     }
-    let ready = Ready::ControlServer { http: addresses.control_server.http };
-    parts.add(CONTROL_SERVER, Stage::ControlServer, serve(&panko, &panko_yaml), ready)?;
+    for (server, yaml) in servers {
+        let ready = Ready::ControlServer { http: server.http };
+        let command = control_server::command(&panko, &yaml);
+        parts.add(&server.name, Stage::ControlServers, command, ready)?;
+    }
     let namespaces = options.namespaces.clone();
     let ready = Ready::Envoy { admin, listener: address, namespaces };
     parts.add(ENVOY_PART, Stage::Envoy, envoy_command(&envoy, &envoy_yaml), ready)?;
@@ -117,7 +122,11 @@ fn namespace(name: &str, clusters: &[String], options: &Options) -> config::Name
         weight: options.weight(cluster),
         state: config::MemberState::Active,
     };
-    config::Namespace { name: name.to_owned(), members: clusters.iter().map(member).collect() }
+    config::Namespace {
+        name: name.to_owned(),
+        members: clusters.iter().map(member).collect(),
+        spread: options.spread.iter().cloned().collect(),
+    }
 }
 
 fn addresses_of(name: &str, cluster: &Cluster, options: &Options) -> ClusterAddresses {
@@ -128,12 +137,6 @@ fn addresses_of(name: &str, cluster: &Cluster, options: &Options) -> ClusterAddr
         ui: cluster.ui.map(|ui| format!("http://{ui}")),
         metrics: format!("http://{}/metrics", cluster.metrics),
     }
-}
-
-fn serve(panko: &Path, config: &Path) -> Command {
-    let mut command = Command::new(panko);
-    command.arg("serve").arg("--config").arg(config);
-    command
 }
 
 fn envoy_command(envoy: &Path, config: &Path) -> Command {
@@ -149,6 +152,8 @@ struct Parts<'a> {
     made: Vec<Part>,
     options: &'a Options,
     data: &'a DataDir,
+    /// Of the longest name, so that logs stand below each other.
+    width: usize,
 }
 
 impl Parts<'_> {
@@ -163,15 +168,11 @@ impl Parts<'_> {
         let show = match stage {
             _ if self.options.quiet => None,
             _ if self.options.verbose => Some(Severity::Debug),
-            Stage::ControlServer => Some(Severity::Info),
+            Stage::ControlServers => Some(Severity::Info),
             Stage::Clusters | Stage::Envoy => Some(Severity::Warn),
         };
-        let style = Style {
-            name: name.to_owned(),
-            width: CONTROL_SERVER.len(),
-            index: self.made.len(),
-            show,
-        };
+        let style =
+            Style { name: name.to_owned(), width: self.width, index: self.made.len(), show };
         let log = Log::create(&path, style).doing(|| path.display().to_string())?;
         let name = name.to_owned();
         self.made.push(Part { name, stage, command, ready, log: Arc::new(log), process: None });

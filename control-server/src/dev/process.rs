@@ -14,9 +14,6 @@ use super::guard::Guard;
 use super::log::Log;
 use super::severity::Severity;
 
-/// How long a child has to end by itself when it is asked to: a second more than the control server
-/// gives its calls.
-const GRACE: Duration = Duration::from_secs(6);
 /// How long a child's last lines may take to arrive. Only a process that it left behind with its
 /// outputs makes them take longer.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -92,11 +89,11 @@ impl Process {
         status.ok().and_then(|status| *status).unwrap_or_default()
     }
 
-    /// Asks the child to end, and kills it when it takes too long.
-    pub async fn stop(&self) -> ExitStatus {
+    /// Asks the child to end, and kills it when it has not within `grace`.
+    pub async fn stop(&self, grace: Duration) -> ExitStatus {
         self.log.hush(true);
         self.signal(Signal::SIGTERM);
-        match timeout(GRACE, self.ended()).await {
+        match timeout(grace, self.ended()).await {
             Ok(status) => status,
             Err(_) => self.kill().await,
         }
@@ -165,7 +162,7 @@ mod tests {
         is_up(&log).await;
         // The sleeper holds the output open: only its end too lets this be quick.
         let began = std::time::Instant::now();
-        assert_eq!(process.stop().await.code(), Some(7));
+        assert_eq!(process.stop(Duration::from_secs(60)).await.code(), Some(7));
         assert!(began.elapsed() < LAST_LINES, "{:?}", began.elapsed());
         assert!(log.tail().contains("bye"));
     }
@@ -175,6 +172,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (process, log) = spawn("trap '' TERM; echo up; sleep 60", dir.path());
         is_up(&log).await;
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&process.stop().await), Some(9));
+        let status = process.stop(Duration::from_millis(100)).await;
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
     }
 }

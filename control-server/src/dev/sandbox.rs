@@ -1,4 +1,4 @@
-//! Clusters, control server and Envoy together.
+//! Clusters, control servers and Envoy together.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl Sandbox {
         }
     }
 
-    /// Starts one part, a cluster by its name, `control-server` or `envoy`, and waits until it can
+    /// Starts one part, a cluster or a control server by its name or `envoy`, and waits until it can
     /// be used. It has the ports and the data that it had before.
     pub async fn start_part(&mut self, name: &str) -> Result<(), Error> {
         let guard = self.guard.clone();
@@ -96,7 +96,7 @@ impl Sandbox {
         &self.addresses
     }
 
-    /// Where databases, configurations (`panko.yaml`, `envoy.yaml`) and logs (`logs/*.log`) are.
+    /// Where databases, configurations (`panko.yaml` or `panko-1.yaml` and so on, `envoy.yaml`) and logs (`logs/*.log`) are.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         self.data.path()

@@ -8,7 +8,7 @@ use super::addresses::Addresses;
 /// Writes the addresses, the one that matters first.
 #[must_use]
 pub fn render(addresses: &Addresses) -> String {
-    let Addresses { address, control_server, envoy_admin, .. } = addresses;
+    let Addresses { address, envoy_admin, .. } = addresses;
     let namespaces = addresses.namespaces.join(", ");
     let mut table = Table::new();
     table.load_style(NOTHING);
@@ -21,13 +21,14 @@ pub fn render(addresses: &Addresses) -> String {
             cluster.metrics.clone(),
         ]);
     }
-    let http = control_server.http;
-    table.add_row([
-        "control server".to_owned(),
-        control_server.grpc.to_string(),
-        String::new(),
-        format!("http://{http}/metrics"),
-    ]);
+    for control_server in &addresses.control_servers {
+        table.add_row([
+            control_server.name.clone(),
+            control_server.grpc.to_string(),
+            String::new(),
+            format!("http://{}/metrics", control_server.http),
+        ]);
+    }
     table.add_row([
         "Envoy".to_owned(),
         address.to_string(),

@@ -21,7 +21,7 @@ const SERVER: &str = "temporal-a.internal";
 const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// A host and a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     host: String,
     port: u16,
@@ -55,10 +55,31 @@ impl Endpoint {
         format!("address: {host}, port_value: {}", self.port)
     }
 
-    /// Replaces the address `place` and Envoy's way to find it in the text of one cluster.
-    pub(super) fn put_into(&self, yaml: &str, place: &str) -> String {
-        let kind = if self.ip().is_some() { TYPE } else { "type: STRICT_DNS" };
-        yaml.replace(place, &self.fields()).replace(TYPE, kind)
+    /// Puts it where the template has `a`'s address, in the text of one cluster.
+    fn put_into(&self, yaml: &str) -> String {
+        let kind = Self::kind(std::slice::from_ref(self));
+        yaml.replace(CLUSTER, &self.fields()).replace(TYPE, kind)
+    }
+
+    /// Puts `all` where the template has the one control server.
+    pub(super) fn put_all_into(all: &[Self], yaml: &str) -> String {
+        let Some(line) = yaml.lines().find(|line| line.contains(CONTROL_SERVER)) else {
+            return yaml.to_owned();
+        };
+        let lines: Vec<_> =
+            all.iter().map(|one| line.replace(CONTROL_SERVER, &one.fields())).collect();
+        yaml.replace(line, &lines.join("\n")).replace(TYPE, Self::kind(all))
+    }
+
+    /// Whether it is on this machine and nowhere else.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.host == "localhost" || self.ip().is_some_and(|ip| ip.is_loopback())
+    }
+
+    /// How Envoy finds them: host names have to be looked up.
+    fn kind(all: &[Self]) -> &'static str {
+        if all.iter().all(|one| one.ip().is_some()) { TYPE } else { "type: STRICT_DNS" }
     }
 
     fn ip(&self) -> Option<IpAddr> {
@@ -99,7 +120,7 @@ pub(super) fn render(pattern: &str, cluster: &Cluster, hint: bool) -> String {
             .replace(SERVER, &format!("temporal-{}.internal", cluster.name))
             .replace("/tls/a", &format!("/tls/{}", cluster.name)),
     };
-    endpoint.put_into(&yaml, CLUSTER)
+    endpoint.put_into(&yaml)
 }
 
 /// A cluster's TLS as Envoy needs it.

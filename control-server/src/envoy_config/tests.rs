@@ -77,6 +77,23 @@ fn a_control_server_that_listens_everywhere_is_reached_on_loopback() {
 }
 
 #[test]
+fn every_control_server_is_an_endpoint() {
+    let endpoints = |yaml: &str| {
+        let control_server = cluster_at(yaml, 0);
+        let endpoints = &control_server["load_assignment"]["endpoints"][0]["lb_endpoints"];
+        let ports = endpoints.as_array().unwrap().iter().map(|endpoint| {
+            endpoint["endpoint"]["address"]["socket_address"]["port_value"].as_u64().unwrap()
+        });
+        (ports.collect::<Vec<_>>(), control_server["type"].clone())
+    };
+    let mut config = config(TWO);
+    config.peers.addresses = ["10.0.0.1:7001", "10.0.0.2:7002"].map(String::from).to_vec();
+    assert_eq!(endpoints(&render(&config, &options(&[]))), (vec![7001, 7002], "STATIC".into()));
+    let told = options(&["--control-server", "x:1", "--control-server", "10.0.0.1:2"]);
+    assert_eq!(endpoints(&render(&config, &told)), (vec![1, 2], "STRICT_DNS".into()));
+}
+
+#[test]
 fn tls_is_switched_on_for_the_cluster_that_has_it() {
     let east =
         "  - name: east\n    address: east.example.com:7233\n    tls: { cert: c.pem, key: /k.pem }";
