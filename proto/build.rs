@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
 
-    let protocol = protox::compile(["panko/v1/placement.proto"], ["."])?;
+    let protocol = protox::compile(["panko/v1/placement.proto", "panko/v1/replica.proto"], ["."])?;
     let grpc = std::env::var_os("CARGO_FEATURE_GRPC").is_some();
     tonic_prost_build::configure()
         .build_client(grpc)

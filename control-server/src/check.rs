@@ -64,7 +64,7 @@ pub async fn run(config: &Config) -> anyhow::Result<Report> {
 async fn row(namespace: &VirtualNamespace, member: &Member, weight: u32) -> Row {
     let cluster = &member.cluster;
     let mut row = Row {
-        namespace: namespace.name.clone(),
+        namespace: namespace.name.to_string(),
         cluster: cluster.name().to_string(),
         server: String::new(),
         weight,

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
-use crate::{check, dev, envoy_config, serve};
+use crate::{check, dev, envoy_config, serve, status_polls};
 
 /// One Temporal namespace over many Temporal clusters.
 #[derive(Debug, Parser)]
@@ -47,9 +47,21 @@ enum Verb {
     /// Check a panko.yaml and the clusters behind it before it is used.
     #[command(after_help = "Example:\n  panko check --config panko.yaml --output json")]
     Check(ConfigArgs),
+    /// Show how things stand in the control servers that run.
+    #[command(subcommand)]
+    Status(Status),
     /// Print a complete Envoy configuration for a panko.yaml.
     #[command(after_help = "Example:\n  panko envoy --config panko.yaml > envoy.yaml")]
     Envoy(EnvoyArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum Status {
+    /// The pools of polls, by task queue: what waits, what is open on the clusters, what is held.
+    #[command(
+        after_help = "Example:\n  panko status polls --config panko.yaml\n  panko status polls --output json"
+    )]
+    Polls(ConfigArgs),
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +85,7 @@ pub async fn run(panko: Panko) -> ExitCode {
         Verb::Serve(args) => run_server(&args, panko.output).await,
         Verb::Dev(options) => dev::run(options).await,
         Verb::Check(args) => run_check(&args, panko.output).await,
+        Verb::Status(Status::Polls(args)) => run_status_polls(&args, panko.output).await,
         Verb::Envoy(args) => print_envoy(&args),
     };
     match result {
@@ -96,13 +109,28 @@ async fn run_server(args: &ConfigArgs, output: Output) -> anyhow::Result<()> {
     }
     let mut terminate = signal(SignalKind::terminate()).context("cannot hear signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot hear signals")?;
-    let stop = async move {
+    let mut heard = async || {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     };
-    serve::run(Config::load(&args.config)?, stop).await
+    let (first, stop) = tokio::sync::oneshot::channel();
+    let second = async {
+        heard().await;
+        let _ = first.send(());
+        heard().await;
+    };
+    let stop = async {
+        // An error means that nobody listens for signals any more, which ends the program too.
+        let _ = stop.await;
+    };
+    tokio::select! {
+        result = serve::run(Config::load(&args.config)?, stop) => result,
+        () = second => anyhow::bail!(
+            "ended at once by a second signal; what was on its way is started again by its cluster's timeouts"
+        ),
+    }
 }
 
 async fn run_check(args: &ConfigArgs, output: Output) -> anyhow::Result<()> {
@@ -112,6 +140,16 @@ async fn run_check(args: &ConfigArgs, output: Output) -> anyhow::Result<()> {
         Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
     }
     anyhow::ensure!(report.is_good(), "the configuration is not ready to be used: see above");
+    Ok(())
+}
+
+async fn run_status_polls(args: &ConfigArgs, output: Output) -> anyhow::Result<()> {
+    let report = status_polls::run(&Config::load(&args.config)?).await?;
+    match output {
+        Output::Text => println!("{report}"),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+    }
+    anyhow::ensure!(report.is_complete(), "not every control server answers: see above");
     Ok(())
 }
 

@@ -130,11 +130,22 @@ pub enum MemberState {
 pub struct Limits {
     /// Polls of workers that wait at the same time.
     pub parked_polls: usize,
+    /// Those of one virtual namespace.
+    pub parked_polls_per_namespace: usize,
+    /// Those that come over one connection of a client's to Envoy.
+    pub parked_polls_per_connection: usize,
+    /// Tasks that wait for a worker. At this many no further poll is opened on any cluster.
+    pub held_tasks: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { parked_polls: 200_000 }
+        Self {
+            parked_polls: 200_000,
+            parked_polls_per_namespace: 200_000,
+            parked_polls_per_connection: 50_000,
+            held_tasks: 10_000,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use panko_proto::rpc::Method;
 use panko_routing::placement::NamespaceUuid;
-use panko_routing::wire::fields::{last_bytes, put_bytes};
+use panko_routing::wire::fields::{Value, fields, last_bytes, put_bytes};
 use tokio::task::JoinSet;
 use tonic::Status;
 
@@ -26,6 +26,9 @@ pub const DESCRIBE_NAMESPACE: &str =
     "/temporal.api.workflowservice.v1.WorkflowService/DescribeNamespace";
 /// `/…WorkflowService/GetSystemInfo`.
 pub const GET_SYSTEM_INFO: &str = "/temporal.api.workflowservice.v1.WorkflowService/GetSystemInfo";
+
+/// `worker_poll_complete_on_shutdown` of `NamespaceInfo.Capabilities` (7 of `NamespaceInfo`).
+const POLL_COMPLETE_ON_SHUTDOWN: u32 = 8;
 
 /// What the clusters last said of themselves. When one is down, what it offered still counts.
 #[derive(Debug, Default)]
@@ -100,6 +103,7 @@ async fn look(
     let answer = result.await.inspect_err(|status| {
         tracing::warn!(cluster = %cluster.name(), namespace = member.namespace, %status, "a member does not say who it is");
     })?;
+    member.set_withdraws_polls(withdraws_polls(&answer));
     let uuid = namespace_uuid(&answer).ok_or_else(|| {
         Status::internal(format!("cluster {} gave no UUID of its namespace", cluster.name()))
     })?;
@@ -117,6 +121,14 @@ async fn look(
 /// The RPC at a path that is written in this crate.
 pub fn method(path: &'static str) -> Result<&'static Method, Status> {
     Method::by_path(path).ok_or_else(|| Status::internal(format!("{path} is not in the RPC table")))
+}
+
+/// Whether a `DescribeNamespaceResponse` says that `ShutdownWorker` ends the worker's polls.
+fn withdraws_polls(answer: &[u8]) -> bool {
+    let capabilities = last_bytes(answer, 1).and_then(|info| last_bytes(info, 7));
+    fields(capabilities.unwrap_or_default())
+        .flatten()
+        .any(|field| field.number == POLL_COMPLETE_ON_SHUTDOWN && field.value == Value::Varint(1))
 }
 
 /// `namespace_info.id` of a `DescribeNamespaceResponse`.

@@ -1,7 +1,7 @@
 //! Panko's control server: the companion of the filters, and the `panko` command.
 //!
 //! The road of a call that a filter sends here: [`frontend`] looks at its class; a poll parks in
-//! its [`pool`], everything else is answered from the [`topology`]'s clusters. What filters route
+//! its [`pool`] (with the help of the other [`replicas`]), everything else is answered from the [`topology`]'s clusters. What filters route
 //! by comes from [`placements`] through [`placement_service`].
 #![forbid(unsafe_code)]
 
@@ -19,5 +19,8 @@ pub mod placement_service;
 pub mod placements;
 pub mod pool;
 pub mod raw;
+pub mod replica_service;
+pub mod replicas;
 pub mod serve;
+pub mod status_polls;
 pub mod topology;

@@ -68,7 +68,7 @@ impl PlacementsHolder {
         uuid: NamespaceUuid,
     ) -> Result<bool, placement::Error> {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = states.iter_mut().find(|state| state.namespace.name == namespace);
+        let state = states.iter_mut().find(|state| *state.namespace.name == *namespace);
         let news = state.is_some_and(|state| match state.uuids.get_mut(member) {
             Some(known) if *known != Some(uuid) => {
                 *known = Some(uuid);

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic_health::ServingStatus;
 
 use crate::config::Config;
 use crate::frontend::{self, Frontend};
@@ -23,13 +24,18 @@ use crate::metrics::Metrics;
 use crate::placement_service::Placements;
 use crate::placements::PlacementsHolder;
 use crate::pool::registry::Registry;
+use crate::replica_service;
+use crate::replicas::Replicas;
 use crate::topology::Topology;
 
 /// The health service's name for the API that SDKs ask about.
 const WORKFLOW_SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
 
-/// How long calls have to end after a signal.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long what is on its way has after a signal: longer than the longest poll on a cluster.
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// How long the last answers have to be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What `/readyz` looks at.
 #[derive(Debug)]
@@ -38,30 +44,34 @@ struct Http {
     stopping: Arc<AtomicBool>,
 }
 
-/// Serves until `stop` is done.
+/// Serves until `stop` is done, and then until all that clusters have handed out is with a worker or
+/// given back. To end at once, drop it.
 pub async fn run(
     config: Config,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let topology = Arc::new(Topology::new(&config)?);
+    let replicas = Replicas::new(&config)?;
     let metrics = Metrics::new();
     let placements = PlacementsHolder::new(&topology)?;
     let answers = Arc::new(LastAnswers::default());
     let watching =
         tokio::spawn(identify::watch(topology.clone(), placements.clone(), answers.clone()));
 
+    let pools = Registry::new(config.limits.clone(), replicas.clone(), metrics.clone());
+    let replica_service = replica_service::Service::new(pools.clone(), &replicas);
     let frontend = Arc::new(Frontend {
-        pools: Registry::new(config.limits.parked_polls, metrics.clone()),
         topology,
+        pools: pools.clone(),
+        replicas,
         answers,
         metrics: metrics.clone(),
     });
     let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter
-        .set_service_status(WORKFLOW_SERVICE, tonic_health::ServingStatus::Serving)
-        .await;
+    health_reporter.set_service_status(WORKFLOW_SERVICE, ServingStatus::Serving).await;
     let router = Routes::new(health)
         .add_service(Placements::service(placements.clone(), metrics.clone()))
+        .add_service(replica_service)
         .into_axum_router()
         .fallback(move |request| frontend::serve(frontend.clone(), request));
 
@@ -71,22 +81,9 @@ pub async fn run(
 
     let stopping = Arc::new(AtomicBool::new(false));
     let state = Arc::new(Http { metrics, stopping: stopping.clone() });
-    let (stopped, was_stopped) = tokio::sync::watch::channel(false);
-    tokio::spawn(async move {
-        stop.await;
-        tracing::info!("stopping");
-        stopping.store(true, Ordering::Relaxed);
-        placements.close();
-        let _ = stopped.send(true);
-    });
-    let wait = |mut was_stopped: tokio::sync::watch::Receiver<bool>| async move {
-        // An error means that the sender is gone, which is a stop too.
-        let _ = was_stopped.wait_for(|stopped| *stopped).await;
-    };
+    let serving_http = tokio::spawn(axum::serve(http, http_router(state)).into_future());
 
-    let serving_http =
-        axum::serve(http, http_router(state)).with_graceful_shutdown(wait(was_stopped.clone()));
-    let serving_http = tokio::spawn(serving_http.into_future());
+    let (closed, was_closed) = tokio::sync::oneshot::channel::<()>();
     let serving_grpc = Server::builder()
         // Polls park by the thousand on a few connections of Envoy's.
         .max_concurrent_streams(u32::MAX)
@@ -94,15 +91,53 @@ pub async fn run(
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .tcp_nodelay(true)
         .add_routes(Routes::from(router))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(grpc), wait(was_stopped.clone()));
+        .serve_with_incoming_shutdown(TcpListenerStream::new(grpc), async {
+            // An error means that the sender is gone, which is a stop too.
+            let _ = was_closed.await;
+        });
+    let mut serving_grpc = std::pin::pin!(serving_grpc);
     tokio::select! {
-        result = serving_grpc => result.context("the gRPC listener failed")?,
-        // Parked polls do not end by themselves.
-        () = async { wait(was_stopped).await; tokio::time::sleep(DRAIN).await } => {}
+        result = &mut serving_grpc => return result.context("the gRPC listener failed"),
+        () = stop => {}
+    }
+
+    // Nobody new comes in from here on; who is in is served to the end.
+    tracing::info!(
+        "stopping: what is on its way is still handed over; a second signal ends it at once"
+    );
+    stopping.store(true, Ordering::Relaxed);
+    for service in ["", WORKFLOW_SERVICE] {
+        health_reporter.set_service_status(service, ServingStatus::NotServing).await;
+    }
+    placements.close();
+    let _ = closed.send(());
+    tokio::select! {
+        result = &mut serving_grpc => result.context("the gRPC listener failed")?,
+        () = drain(&pools) => {
+            // Connections that idle end when the program does.
+            let _ = tokio::time::timeout(LAST_WORDS, serving_grpc).await;
+        }
     }
     serving_http.abort();
     watching.abort();
     Ok(())
+}
+
+/// Waits for what is on its way, and says what found no worker.
+async fn drain(pools: &Registry) {
+    let left = pools.drain(DRAIN).await;
+    for pool in &left {
+        tracing::error!(
+            namespace = pool.namespace,
+            task_queue = pool.task_queue,
+            kind = pool.kind,
+            tasks = pool.held_tasks,
+            "no worker took these tasks before the stop; their clusters' timeouts start them again"
+        );
+    }
+    if left.is_empty() {
+        tracing::info!("stopped with nothing on its way");
+    }
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cluster::{self, Cluster};
 use crate::config::Config;
@@ -17,7 +18,7 @@ pub struct Topology {
 #[derive(Debug)]
 pub struct VirtualNamespace {
     /// The name that SDKs say.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its members, in the configuration's order.
     pub members: Vec<Member>,
     /// Each member's share of the slots; 0 for the cordoned.
@@ -31,6 +32,20 @@ pub struct Member {
     pub cluster: Arc<Cluster>,
     /// The physical namespace's name.
     pub namespace: String,
+    withdraws_polls: AtomicBool,
+}
+
+impl Member {
+    /// Whether it is known to end polls early when it is told that their worker shuts down.
+    #[must_use]
+    pub fn withdraws_polls(&self) -> bool {
+        self.withdraws_polls.load(Ordering::Relaxed)
+    }
+
+    /// It has told.
+    pub fn set_withdraws_polls(&self, does: bool) {
+        self.withdraws_polls.store(does, Ordering::Relaxed);
+    }
 }
 
 impl Topology {
@@ -45,11 +60,13 @@ impl Topology {
         let namespaces = config.namespaces.iter().map(|namespace| {
             let members = namespace.members.iter().filter_map(|member| {
                 let physical = member.physical(&namespace.name).to_owned();
-                Some(Member { cluster: find(&member.cluster)?, namespace: physical })
+                let cluster = find(&member.cluster)?;
+                let withdraws_polls = AtomicBool::new(false);
+                Some(Member { cluster, namespace: physical, withdraws_polls })
             });
-            let (name, members) = (namespace.name.clone(), members.collect());
+            let (name, members) = (namespace.name.as_str().into(), members.collect());
             let weights = namespace.weights();
-            (name.clone(), Arc::new(VirtualNamespace { name, members, weights }))
+            (namespace.name.clone(), Arc::new(VirtualNamespace { name, members, weights }))
         });
         let namespaces = namespaces.collect();
         Ok(Self { clusters, namespaces })

@@ -27,15 +27,18 @@ impl Frontend {
         }
     }
 
-    /// Ends the worker's waiting polls with empty answers, then tells the members, for its sticky
-    /// queue.
+    /// Ends the worker's waiting polls with empty answers, on every control server, and tells the
+    /// members, for its sticky queue.
     async fn shutdown_worker(&self, call: Call) -> Result<Bytes, Status> {
         let instance_key =
             last_bytes(&call.body, INSTANCE_KEY).map_err(|e| malformed(call.method, e))?;
-        if !instance_key.is_empty() {
-            self.pools.worker_left(worker_id(instance_key));
+        if instance_key.is_empty() {
+            return self.tell_all(&call).await;
         }
-        self.tell_all(&call).await
+        self.pools.worker_left(worker_id(instance_key));
+        let (_, answer) =
+            tokio::join!(self.replicas.worker_left(instance_key), self.tell_all(&call));
+        answer
     }
 
     /// The first member's answer once all have answered; the first failure if one fails.

@@ -24,8 +24,11 @@ use tonic::{Request, Response, Status};
 use crate::caller::Caller;
 use crate::identify::LastAnswers;
 use crate::metrics::Metrics;
+use crate::pool::delivery::{Receipt, Tracked};
 use crate::pool::registry::Registry;
+use crate::pool::shell::Answer;
 use crate::raw::RawCodec;
+use crate::replicas::Replicas;
 use crate::topology::{Topology, VirtualNamespace};
 
 /// The largest request that is taken: what Temporal's frontends take.
@@ -38,6 +41,8 @@ pub struct Frontend {
     pub topology: Arc<Topology>,
     /// The pools of polls.
     pub pools: Arc<Registry>,
+    /// The other control servers.
+    pub replicas: Arc<Replicas>,
     /// What clusters that are down last said.
     pub answers: Arc<LastAnswers>,
     /// What is counted.
@@ -51,8 +56,13 @@ pub(crate) struct Call {
     caller: Caller,
     /// `grpc-timeout` as it came.
     timeout: Option<String>,
+    /// The client's connection to Envoy, as the filter names it; empty where it did not.
+    connection: Box<str>,
     body: Bytes,
 }
+
+/// By this header the filter names the client's connection to Envoy.
+const CONNECTION: &str = "panko-connection";
 
 /// Serves a request: the fallback of the server's routes.
 pub async fn serve(
@@ -69,7 +79,11 @@ pub async fn serve(
     let mut grpc = Grpc::new(RawCodec)
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(MAX_REQUEST);
-    grpc.unary(Unary { frontend, method }, request).await
+    let mut response = grpc.unary(Unary { frontend, method }, request).await;
+    match response.extensions_mut().remove::<Arc<Receipt>>() {
+        Some(receipt) => response.map(|body| tonic::body::Body::new(Tracked::new(body, receipt))),
+        None => response,
+    }
 }
 
 struct Unary {
@@ -84,25 +98,37 @@ impl UnaryService<Bytes> for Unary {
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         let (frontend, method) = (self.frontend.clone(), self.method);
         Box::pin(async move {
-            let timeout = request.metadata().get("grpc-timeout");
+            let text = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
             let call = Call {
                 method,
                 caller: Caller::of(request.metadata()),
-                timeout: timeout.and_then(|t| t.to_str().ok()).map(str::to_owned),
+                timeout: text("grpc-timeout").map(str::to_owned),
+                connection: text(CONNECTION).unwrap_or_default().into(),
                 body: request.into_inner(),
             };
             let result = frontend.dispatch(call).await;
             let code = result.as_ref().err().map_or(tonic::Code::Ok, Status::code);
             frontend.metrics.call(method.name, code);
-            result.map(Response::new)
+            let Answer { body, receipt } = result?;
+            let mut response = Response::new(body);
+            if let Some(receipt) = receipt {
+                response.extensions_mut().insert(receipt);
+            }
+            Ok(response)
         })
     }
 }
 
 impl Frontend {
-    async fn dispatch(&self, call: Call) -> Result<Bytes, Status> {
+    async fn dispatch(&self, call: Call) -> Result<Answer, Status> {
+        if call.method.class == Class::Poll {
+            return self.poll(call).await;
+        }
+        self.answer(call).await.map(|body| Answer { body, receipt: None })
+    }
+
+    async fn answer(&self, call: Call) -> Result<Bytes, Status> {
         match call.method.class {
-            Class::Poll => self.poll(call).await,
             Class::Local => self.local(call).await,
             Class::Broadcast => self.broadcast(call).await,
             Class::Gather => Err(Status::unimplemented(format!(
@@ -113,10 +139,12 @@ impl Frontend {
                 "{} has no meaning over several clusters: {instead}",
                 call.method.name
             ))),
-            Class::Key { .. } | Class::Token { .. } => Err(Status::unimplemented(format!(
-                "{} goes to one cluster by Envoy; send it to Envoy's address, not to the control server's",
-                call.method.name
-            ))),
+            Class::Poll | Class::Key { .. } | Class::Token { .. } => {
+                Err(Status::unimplemented(format!(
+                    "{} goes to one cluster by Envoy; send it to Envoy's address, not to the control server's",
+                    call.method.name
+                )))
+            }
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 use tonic::Status;
 
 use super::{Call, Frontend, deadline, malformed};
 use crate::pool::key::Poll;
+use crate::pool::shell::Answer;
 
 /// What servers refuse (`common.CriticalLongPollTimeout` and its error, as clusters say it).
 const SHORTEST: Duration = Duration::from_secs(2);
@@ -20,7 +20,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 
 impl Frontend {
-    pub(super) async fn poll(&self, call: Call) -> Result<Bytes, Status> {
+    pub(super) async fn poll(&self, call: Call) -> Result<Answer, Status> {
         let came = Instant::now();
         let Some(timeout) = call.timeout.as_deref().and_then(deadline::parse) else {
             return Err(Status::invalid_argument("Context timeout is not set."));
@@ -35,6 +35,6 @@ impl Frontend {
             return Err(Status::invalid_argument("TaskQueue is not set on request."));
         }
         let answer_by = came + timeout.min(LONGEST) - MARGIN;
-        self.pools.park(namespace, poll, answer_by).await
+        self.pools.park(namespace, poll, &call.connection, answer_by).await
     }
 }

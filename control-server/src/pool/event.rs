@@ -7,7 +7,7 @@ pub type Millis = u64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PollId(pub u64);
 
-/// A poll of the pool's own on a cluster.
+/// A poll of the pool's own on a cluster, and the task that it brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpenId(pub u64);
 
@@ -43,21 +43,46 @@ pub enum Event {
     TaskCame { open: OpenId, expires: Millis },
     /// A task could not be handed over: the worker's poll had just gone. It is as if it came now.
     TaskReturned { task: OpenId, expires: Millis },
+    /// Another replica offers a task for which it has no worker; its number is of
+    /// [`super::machine::Pool::number`].
+    TaskOffered { task: OpenId, expires: Millis },
+    /// The other replicas have answered an [`Action::Offer`].
+    OfferEnded { task: OpenId, taken: bool },
     /// An open poll ended without a task.
     PollEnded { open: OpenId },
-    /// An open poll failed. `tell` hands the failure to a waiting poll: waiting on cannot mend it.
-    PollFailed { open: OpenId, tell: bool },
+    /// An open poll failed.
+    PollFailed { open: OpenId, failure: Failure },
+    /// The control server stops: no further poll is opened.
+    Drain,
     /// Time has passed: see [`super::machine::Pool::wake_at`].
     Tick,
 }
 
-/// What the shell is to do.
+/// How an open poll failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The member cannot be reached, or is not itself: it is tried again with backoff.
+    Down,
+    /// The member has as many polls as it takes: fewer are opened there for a while.
+    Exhausted,
+    /// Waiting on cannot mend it: a waiting poll is told.
+    Final,
+}
+
+/// What the shell is to do.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
-    /// Open a poll on a member, modelled on a waiting one, with a deadline of `length`.
-    Open { open: OpenId, member: usize, like: PollId, length: Millis },
+    /// Open a poll on a member, with a deadline of `length`, for the sake of a waiting one.
+    /// `share` is the member's part (0 to 1) of what the workers allow as a rate.
+    Open { open: OpenId, member: usize, backing: PollId, length: Millis, share: f64 },
+    /// End the open polls early, where the server can: nobody is there for what they would bring.
+    Withdraw,
     /// Answer a waiting poll with a task.
     HandOver { task: OpenId, poll: PollId },
+    /// Offer a task to the other replicas.
+    Offer { task: OpenId },
+    /// Nobody waits here for a task that another replica offers.
+    Decline { task: OpenId },
     /// Answer a waiting poll with the failure of an open one.
     Fail { open: OpenId, poll: PollId },
     /// Answer a waiting poll: there is no task.

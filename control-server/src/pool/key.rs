@@ -12,9 +12,9 @@ use crate::caller::Caller;
 /// `TASK_QUEUE_KIND_STICKY` of `temporal.api.enums.v1.TaskQueueKind`.
 const KIND_STICKY: u64 = 2;
 
-/// Everything in a poll that decides which tasks it may get, as bytes.
+/// Everything in a poll that decides which tasks it may get, as bytes: the same on every replica.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PoolKey(Bytes);
+pub struct PoolKey(pub Bytes);
 
 /// Field numbers that differ between the three poll requests.
 #[derive(Debug, Clone, Copy)]
@@ -98,10 +98,11 @@ impl Poll {
     /// Reads a poll request. Fails when its bytes are not protobuf.
     pub fn read(method: &'static Method, caller: Caller, body: Bytes) -> Result<Self, Error> {
         let numbers = PollFields::of(method);
-        let mut key = Vec::with_capacity(body.len() + 64);
-        key.extend_from_slice(&(method.index as u32).to_le_bytes());
-        key.extend_from_slice(&(caller.identity().len() as u32).to_le_bytes());
-        key.extend_from_slice(caller.identity());
+        let mut key = Vec::with_capacity(body.len() + 128);
+        for part in [method.name.as_bytes(), caller.identity()] {
+            key.extend_from_slice(&(part.len() as u32).to_le_bytes());
+            key.extend_from_slice(part);
+        }
         for field in fields(&body) {
             let Field { number, raw, .. } = field?;
             if !numbers.of_worker(number) {
@@ -127,8 +128,15 @@ impl Poll {
             key: PoolKey(key.into()),
             kind,
             caller,
-            body,
+            // What came may share a large buffer of the connection's with others.
+            body: Bytes::copy_from_slice(&body),
         })
+    }
+
+    /// Where its fields are.
+    #[must_use]
+    pub fn fields(&self) -> PollFields {
+        PollFields::of(self.method)
     }
 }
 

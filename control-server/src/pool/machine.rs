@@ -3,22 +3,25 @@
 //! What it promises (and [`super::simulation`] checks):
 //!
 //! * A poll on a cluster is never cancelled. It ends with a task, with its own deadline, or by the
-//!   cluster's failure.
-//! * A task reaches exactly one waiting poll, or is given up once, at its expiry.
+//!   cluster's failure; it is withdrawn only when nobody is there for what it would bring.
+//! * A task reaches exactly one waiting poll, here or on another replica, or is given up once, at its
+//!   expiry.
 //! * A poll is opened only while fewer are open than wait (workflow tasks: than wait or than there
 //!   are members), and so that it ends before the poll that it was opened for has to.
 //! * Waiting polls are served in the order in which they came.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::HashMap;
 
-use super::event::{Action, Event, Kind, Millis, OpenId, PollId, WorkerId};
+use super::event::{Action, Event, Failure, Kind, Millis, OpenId, PollId};
+use super::held::HeldTasks;
 use super::members::Members;
+use super::waiting::Waiting;
 
 /// What polls on a cluster last, in milliseconds. A server answers one second before.
 const LONG: Millis = 20_000;
 /// With few workers to spare: a poll that one member holds is one that another member misses.
 const MEDIUM: Millis = 5_000;
-const STICKY: Millis = 6_000;
+/// With fewer workers than members, for tasks that cannot be given back.
 const SCARCE: Millis = 2_500;
 /// Servers refuse a deadline under 2 s; some of it is gone when it reaches them.
 const SHORTEST: Millis = 2_200;
@@ -26,21 +29,16 @@ const SHORTEST: Millis = 2_200;
 /// How many waiting polls a member make [`LONG`] polls harmless.
 const PLENTY: usize = 4;
 
-/// A poll that has waited this long is answered empty as soon as no open poll counts on it.
-const PATIENCE: Millis = 50_000;
+/// How long more polls may be open than wait before they are withdrawn, when workers went without a
+/// word: one that is only late with its next poll is back by then.
+const EXCESS: Millis = 100;
 
+/// A poll that is open on a cluster.
 #[derive(Debug, Clone, Copy)]
-struct Waiting {
-    worker: WorkerId,
-    /// From here on no further poll counts on it, and it is answered empty once none does.
-    release: Millis,
-    answer_by: Millis,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Held {
-    task: OpenId,
-    expires: Millis,
+struct Open {
+    member: usize,
+    /// It is to end as soon as it can, and is not asked again to.
+    withdrawn: bool,
 }
 
 /// The pool of one poll key.
@@ -48,85 +46,114 @@ struct Held {
 pub struct Pool {
     kind: Kind,
     members: Members,
-    waiting: BTreeMap<PollId, Waiting>,
-    open: HashMap<OpenId, usize>,
-    held: VecDeque<Held>,
+    waiting: Waiting,
+    open: HashMap<OpenId, Open>,
+    held: HeldTasks,
     next_open: u64,
+    draining: bool,
+    /// The last of the workers has said that it shuts down.
+    deserted: bool,
+    /// Since when more polls are open than wait, where that must not be.
+    excess_since: Option<Millis>,
     idle_since: Millis,
 }
 
 impl Pool {
-    /// A pool without polls over so many members.
+    /// A pool without polls over so many members. `peers` says that there are other replicas.
     #[must_use]
-    pub fn new(kind: Kind, members: usize) -> Self {
+    pub fn new(kind: Kind, members: usize, peers: bool) -> Self {
         Self {
             kind,
             members: Members::new(members),
-            waiting: BTreeMap::new(),
+            waiting: Waiting::default(),
             open: HashMap::new(),
-            held: VecDeque::new(),
+            held: HeldTasks::new(peers),
             next_open: 0,
+            draining: false,
+            deserted: false,
+            excess_since: None,
             idle_since: 0,
         }
     }
 
+    /// A number that no poll and no task of this pool has.
+    pub fn number(&mut self) -> OpenId {
+        let number = OpenId(self.next_open);
+        self.next_open += 1;
+        number
+    }
+
     /// Takes an event and appends what is to be done.
     pub fn handle(&mut self, now: Millis, event: Event, actions: &mut Vec<Action>) {
-        match event {
-            Event::PollCame { poll, worker, answer_by } => {
-                // A poll too short to count on waits for what others bring.
-                let last_use = Some(answer_by.saturating_sub(SHORTEST)).filter(|&use_| use_ > now);
-                let release = last_use.unwrap_or(answer_by).min(now + PATIENCE);
-                self.waiting.insert(poll, Waiting { worker, release, answer_by });
-            }
-            Event::PollLeft { poll } => {
-                self.waiting.remove(&poll);
-            }
-            Event::WorkerLeft { worker } => {
-                let leaving = self.waiting.extract_if(.., |_, waiting| waiting.worker == worker);
-                actions.extend(leaving.map(|(poll, _)| Action::AnswerEmpty { poll }));
-            }
-            Event::TaskCame { open, expires } => {
-                if let Some(member) = self.open.remove(&open) {
-                    self.members.brought(member, now);
-                }
-                self.held.push_back(Held { task: open, expires });
-            }
-            Event::TaskReturned { task, expires } => self.held.push_front(Held { task, expires }),
-            Event::PollEnded { open } => {
-                if let Some(member) = self.open.remove(&open) {
-                    self.members.empty(member, now);
-                }
-            }
-            Event::PollFailed { open, tell } => {
-                if let Some(member) = self.open.remove(&open) {
-                    self.members.failed(member, now);
-                }
-                if let Some((poll, _)) = tell.then(|| self.waiting.pop_first()).flatten() {
-                    actions.push(Action::Fail { open, poll });
-                }
-            }
-            Event::Tick => {}
-        }
+        self.take(now, event, actions);
         self.hand_over(actions);
         self.give_up(now, actions);
         self.release(now, actions);
+        self.withdraw(now, actions);
         self.open_polls(now, actions);
-        if !self.waiting.is_empty() || !self.open.is_empty() || !self.held.is_empty() {
+        if !self.is_empty() {
             self.idle_since = now;
+        }
+    }
+
+    fn take(&mut self, now: Millis, event: Event, actions: &mut Vec<Action>) {
+        match event {
+            Event::PollCame { poll, worker, answer_by } => {
+                self.deserted = false;
+                self.waiting.insert(now, poll, worker, answer_by, SHORTEST);
+            }
+            Event::PollLeft { poll } => {
+                self.waiting.remove(poll);
+            }
+            Event::WorkerLeft { worker } => {
+                for poll in self.waiting.of(worker) {
+                    self.waiting.remove(poll);
+                    actions.push(Action::AnswerEmpty { poll });
+                    self.deserted = self.waiting.is_empty();
+                }
+            }
+            Event::TaskCame { open, expires } => {
+                if let Some(Open { member, .. }) = self.open.remove(&open) {
+                    self.members.brought(member, now);
+                }
+                self.held.push(open, expires, now);
+            }
+            Event::TaskReturned { task, expires } => self.held.push_front(task, expires, now),
+            Event::TaskOffered { task, expires } => {
+                // A server that stops needs its waiting polls for what it has asked for itself.
+                if self.waiting.is_empty() || self.draining {
+                    actions.push(Action::Decline { task });
+                } else {
+                    self.held.push(task, expires, now);
+                }
+            }
+            Event::OfferEnded { task, taken } => self.held.offer_ended(task, taken, now),
+            Event::PollEnded { open } => {
+                if let Some(Open { member, .. }) = self.open.remove(&open) {
+                    self.members.empty(member, now);
+                }
+            }
+            Event::PollFailed { open, failure } => {
+                if let Some(Open { member, .. }) = self.open.remove(&open) {
+                    self.members.failed(member, failure, now);
+                }
+                if failure == Failure::Final
+                    && let Some(poll) = self.waiting.pop_oldest()
+                {
+                    actions.push(Action::Fail { open, poll });
+                }
+            }
+            Event::Drain => self.draining = true,
+            Event::Tick => {}
         }
     }
 
     /// When to send [`Event::Tick`] at the latest.
     #[must_use]
     pub fn wake_at(&self, now: Millis) -> Option<Millis> {
-        let held = self.held.iter().map(|held| held.expires).min();
-        let waiting = self.waiting.values().map(|waiting| match waiting.release {
-            release if release > now => release,
-            _ => waiting.answer_by,
-        });
         let back = self.members.next_return(now).filter(|_| !self.waiting.is_empty());
-        [held, waiting.min(), back].into_iter().flatten().min()
+        let excess = self.excess_since.map(|since| since + EXCESS);
+        [self.held.next_due(), self.waiting.next_due(), back, excess].into_iter().flatten().min()
     }
 
     /// Polls that wait.
@@ -153,54 +180,77 @@ impl Pool {
         self.held.len()
     }
 
+    /// Whether nothing waits, is open, or is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.open.is_empty() && self.held.is_empty()
+    }
+
     /// Since when the pool has had nothing at all; `None` while it has something.
     #[must_use]
     pub fn idle_since(&self) -> Option<Millis> {
-        let idle = self.waiting.is_empty() && self.open.is_empty() && self.held.is_empty();
-        idle.then_some(self.idle_since)
+        self.is_empty().then_some(self.idle_since)
     }
 
     fn hand_over(&mut self, actions: &mut Vec<Action>) {
-        while !self.held.is_empty() {
-            let Some((poll, _)) = self.waiting.pop_first() else { return };
-            if let Some(Held { task, .. }) = self.held.pop_front() {
+        while !self.held.none_here() {
+            let Some(poll) = self.waiting.pop_oldest() else { return };
+            if let Some(task) = self.held.pop() {
                 actions.push(Action::HandOver { task, poll });
             }
         }
     }
 
+    /// What nobody here takes goes to the other replicas, and at last back to its cluster. A task
+    /// of a sticky queue whose worker has shut down waits for nobody.
     fn give_up(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        self.held.retain(|held| {
-            let keep = held.expires > now;
-            if !keep {
-                actions.push(Action::GiveBack { task: held.task });
-            }
-            keep
-        });
+        let hopeless = self.kind == Kind::Sticky && self.deserted;
+        let expired = self.held.take_expired(if hopeless { Millis::MAX } else { now });
+        actions.extend(expired.into_iter().map(|task| Action::GiveBack { task }));
+        let offered = self.held.offer(now);
+        actions.extend(offered.into_iter().map(|task| Action::Offer { task }));
     }
 
     /// Answers polls that have waited long enough; those that open polls count on, at the last
-    /// moment only.
+    /// moment only. When the server stops, no others are needed.
     fn release(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        let mut spare = self.waiting.len().saturating_sub(self.open.len());
-        let due = self.waiting.extract_if(.., |_, waiting| {
-            let spared = now >= waiting.release && spare > 0;
-            spare -= usize::from(spared);
-            spared || now >= waiting.answer_by
-        });
-        actions.extend(due.map(|(poll, _)| Action::AnswerEmpty { poll }));
+        let spare = self.waiting.len().saturating_sub(self.open.len());
+        let due = self.waiting.take_due(now, spare);
+        actions.extend(due.into_iter().map(|poll| Action::AnswerEmpty { poll }));
+        while self.draining && self.waiting.len() > self.open.len() {
+            let Some((poll, _)) = self.waiting.newest(0) else { return };
+            self.waiting.remove(poll);
+            actions.push(Action::AnswerEmpty { poll });
+        }
+    }
+
+    /// A task that cannot be given back should not come to a pool without a worker for it.
+    fn withdraw(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        let open = self.open.values().filter(|open| !open.withdrawn).count();
+        if !self.is_strict() || open <= self.waiting.len() {
+            self.excess_since = None;
+            return;
+        }
+        let since = *self.excess_since.get_or_insert(now);
+        if self.deserted || now.saturating_sub(since) >= EXCESS {
+            self.excess_since = None;
+            self.open.values_mut().for_each(|open| open.withdrawn = true);
+            actions.push(Action::Withdraw);
+        }
     }
 
     fn open_polls(&mut self, now: Millis, actions: &mut Vec<Action>) {
         let scarce = self.waiting.len() < self.members.len();
-        while self.open.len() < self.members.allowed(self.kind, self.waiting.len()) {
-            let Some((like, length)) = self.backing(now, scarce) else { return };
+        while !self.draining
+            && self.open.len() < self.members.allowed(self.kind, self.waiting.len())
+        {
+            let Some((backing, length)) = self.backing(now, scarce) else { return };
             let Some(member) = self.members.next(now, scarce) else { return };
-            let open = OpenId(self.next_open);
-            self.next_open += 1;
-            self.open.insert(open, member);
+            let open = self.number();
+            self.open.insert(open, Open { member, withdrawn: false });
             self.members.opened(member, now);
-            actions.push(Action::Open { open, member, like, length });
+            let share = self.members.share(member, now);
+            actions.push(Action::Open { open, member, backing, length, share });
         }
     }
 
@@ -210,21 +260,22 @@ impl Pool {
     ///
     /// Polls are handed over oldest first, so it is the newest that will still be waiting.
     fn backing(&self, now: Millis, scarce: bool) -> Option<(PollId, Millis)> {
-        let newest_first = self.waiting.iter().rev();
-        let (&like, waiting) = newest_first.clone().nth(self.open.len()).or_else(|| {
-            // Only workflow tasks have more polls open than waiting.
-            newest_first.clone().next_back()
-        })?;
+        // Only workflow tasks have more polls open than waiting: then it is the oldest.
+        let (poll, waiting) = self.waiting.newest(self.open.len())?;
         let plenty = self.waiting.len() >= PLENTY * self.members.len();
         let wanted = match self.kind {
-            Kind::Sticky if scarce => SCARCE,
-            Kind::Sticky => STICKY,
+            Kind::Sticky => MEDIUM,
             _ if plenty => LONG,
-            _ if scarce => SCARCE,
+            _ if scarce && self.is_strict() => SCARCE,
             _ => MEDIUM,
         };
         let end = waiting.answer_by.min(waiting.release + SCARCE);
         let length = wanted.min(end.saturating_sub(now));
-        (now < waiting.release && length >= SHORTEST).then_some((like, length))
+        (now < waiting.release && length >= SHORTEST).then_some((poll, length))
+    }
+
+    /// Whether its tasks must not come while nobody waits for them.
+    fn is_strict(&self) -> bool {
+        matches!(self.kind, Kind::Activity | Kind::Nexus)
     }
 }

@@ -1,40 +1,17 @@
-//! What a pool remembers of each member, and on whom the next poll is opened.
+//! The members of a pool's virtual namespace: on whom the next poll is opened.
 
-use super::event::{Kind, Millis};
-
-/// Polls that stay open on a member even when no task comes: head-room for a burst.
-const HEADROOM: usize = 4;
-
-/// Open polls for every task a second. A poll is open again some milliseconds after its task, so
-/// this is many times what a steady rate needs.
-const POLLS_PER_RATE: f64 = 0.2;
-
-/// How fast a member's rate of tasks is forgotten.
-const RATE_HALF_LIFE: f64 = 5_000.0;
+use super::event::{Failure, Kind, Millis};
+use super::member::Member;
 
 /// While polls are scarce and some member gives tasks: how often one that gave nothing is asked.
 /// It keeps the worker for a second and a half, so this bounds what looking elsewhere costs.
 const COLD_INTERVAL: Millis = 5_000;
 
-/// The first pause after a poll failed; it doubles up to [`LONGEST_BACKOFF`].
-const SHORTEST_BACKOFF: Millis = 50;
-const LONGEST_BACKOFF: Millis = 5_000;
+/// What part of the workers' rate limit is shared out evenly. The rest goes by what members give;
+/// without this part one that had nothing yet could never show that it has more now.
+const EVEN_SHARE: f64 = 0.5;
 
-/// One member, as a pool sees it.
-#[derive(Debug, Clone, Default)]
-struct Member {
-    open: usize,
-    /// Tasks a second, averaged over [`RATE_HALF_LIFE`].
-    rate: f64,
-    rate_at: Millis,
-    /// Whether its last poll brought a task.
-    hot: bool,
-    last_poll: Option<Millis>,
-    failures: u32,
-    backoff_until: Millis,
-}
-
-/// The members of a pool's virtual namespace.
+/// All of them.
 #[derive(Debug, Clone)]
 pub struct Members {
     all: Vec<Member>,
@@ -80,32 +57,24 @@ impl Members {
 
     /// A poll brought a task.
     pub fn brought(&mut self, member: usize, now: Millis) {
-        self.closed(member, |m| {
-            m.decay(now);
-            m.rate += std::f64::consts::LN_2 * 1_000.0 / RATE_HALF_LIFE;
-            m.hot = true;
-        });
+        if let Some(m) = self.all.get_mut(member) {
+            m.brought(now);
+        }
     }
 
     /// A poll ended empty.
     pub fn empty(&mut self, member: usize, now: Millis) {
-        self.closed(member, |m| {
-            m.decay(now);
-            m.hot = false;
-        });
+        if let Some(m) = self.all.get_mut(member) {
+            m.empty(now);
+        }
     }
 
-    /// A poll failed: the member is left alone for a while.
-    pub fn failed(&mut self, member: usize, now: Millis) {
-        if let Some(m) = self.all.get_mut(member) {
-            m.open = m.open.saturating_sub(1);
-            m.hot = false;
-            // Polls that fail together are one failure.
-            if now >= m.backoff_until {
-                let backoff = SHORTEST_BACKOFF << m.failures.min(10);
-                m.failures += 1;
-                m.backoff_until = now + backoff.min(LONGEST_BACKOFF);
-            }
+    /// A poll failed.
+    pub fn failed(&mut self, member: usize, failure: Failure, now: Millis) {
+        let Some(m) = self.all.get_mut(member) else { return };
+        match failure {
+            Failure::Exhausted => m.exhausted(now),
+            Failure::Down | Failure::Final => m.failed(now),
         }
     }
 
@@ -116,7 +85,7 @@ impl Members {
     /// others that has waited longest.
     #[must_use]
     pub fn next(&self, now: Millis, scarce: bool) -> Option<usize> {
-        let ready = self.all.iter().enumerate().filter(|(_, m)| now >= m.backoff_until);
+        let ready = self.all.iter().enumerate().filter(|(_, m)| m.is_ready(now));
         if scarce {
             let cold_first = now.saturating_sub(self.last_cold) >= COLD_INTERVAL;
             let idle = ready.filter(|(_, m)| m.open == 0);
@@ -132,7 +101,7 @@ impl Members {
     /// The next time at which a member comes back from its backoff.
     #[must_use]
     pub fn next_return(&self, now: Millis) -> Option<Millis> {
-        self.all.iter().map(|m| m.backoff_until).filter(|&until| until > now).min()
+        self.all.iter().map(Member::backoff_until).filter(|&until| until > now).min()
     }
 
     /// How many polls may be open when this many polls wait.
@@ -145,28 +114,15 @@ impl Members {
         }
     }
 
-    fn closed(&mut self, member: usize, change: impl FnOnce(&mut Member)) {
-        if let Some(m) = self.all.get_mut(member) {
-            m.open = m.open.saturating_sub(1);
-            m.failures = 0;
-            change(m);
-        }
-    }
-}
-
-impl Member {
-    fn decay(&mut self, now: Millis) {
-        self.rate = self.rate_at(now);
-        self.rate_at = now;
-    }
-
-    fn rate_at(&self, now: Millis) -> f64 {
-        let age = now.saturating_sub(self.rate_at) as f64;
-        self.rate * (-age / RATE_HALF_LIFE * std::f64::consts::LN_2).exp()
-    }
-
-    /// How many polls the member should have open, given as many waiting ones as it likes.
-    fn wanted(&self, now: Millis) -> usize {
-        HEADROOM + (self.rate_at(now) * POLLS_PER_RATE).ceil() as usize
+    /// A member's part of what workers allow as a rate. The parts of all members add up to 1.
+    #[must_use]
+    pub fn share(&self, member: usize, now: Millis) -> f64 {
+        let even = 1.0 / self.all.len().max(1) as f64;
+        let all: f64 = self.all.iter().map(|m| m.rate(now)).sum();
+        let given = match self.all.get(member) {
+            Some(m) if all > f64::EPSILON => m.rate(now) / all,
+            _ => even,
+        };
+        EVEN_SHARE * even + (1.0 - EVEN_SHARE) * given
     }
 }

@@ -3,21 +3,34 @@
 //!
 //! * [`machine`] — the pool as a state machine: events in, actions out, no I/O and no clock.
 //! * [`event`] — those events and actions.
-//! * [`members`] — what the machine remembers of each member, and whose turn it is.
+//! * [`waiting`], [`held`], [`members`] ([`member`]) — what the machine remembers: polls that wait,
+//!   tasks for which nobody waits, what each member gives and on whom the next poll is opened.
 //! * [`key`] — which polls may share a pool.
 //! * [`request`] — the bytes of the polls that the pool opens.
 //! * [`task`] — what came back: is it a task, until when may it be held, how to give it back.
-//! * [`shell`] — one tokio task per pool that drives the machine.
-//! * [`registry`] — all pools.
+//! * [`scaling`] — what workers hear of how many pollers there should be.
+//! * [`shell`] — one tokio task per pool that drives the machine; [`act`] — what it does then.
+//! * [`delivery`] — whether a task was written to the worker's connection.
+//! * [`registry`] — all pools; [`limits`] and [`totals`] — what is bounded over all of them.
+//! * [`status`] — how a pool stands, for operators.
 
+pub mod act;
+pub mod delivery;
 pub mod event;
+pub mod held;
 pub mod key;
+pub mod limits;
 pub mod machine;
+pub mod member;
 pub mod members;
 pub mod registry;
 pub mod request;
+pub mod scaling;
 pub mod shell;
+pub mod status;
 pub mod task;
+pub mod totals;
+pub mod waiting;
 
 #[cfg(test)]
 mod simulation;

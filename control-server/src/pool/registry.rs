@@ -1,20 +1,28 @@
 //! All pools: finds a poll's, and makes it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use bytes::Bytes;
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tonic::Status;
 
 use super::event::{PollId, WorkerId};
 use super::key::{Poll, PoolKey};
-use super::machine::Pool;
-use super::shell::{Arrival, Message, Shell};
+use super::limits::ParkedLimits;
+use super::shell::{Answer, Arrival, Message, Offered, Shell, Surroundings};
+use super::status::PoolStatus;
+use super::totals::Totals;
+use crate::config::Limits;
 use crate::metrics::Metrics;
+use crate::replicas::Replicas;
 use crate::topology::VirtualNamespace;
+
+/// How often a stop looks whether all is done.
+const LOOK: Duration = Duration::from_millis(20);
 
 type Pools = HashMap<PoolKey, mpsc::UnboundedSender<Message>>;
 
@@ -23,42 +31,46 @@ type Pools = HashMap<PoolKey, mpsc::UnboundedSender<Message>>;
 pub struct Registry {
     pools: Mutex<Pools>,
     next_poll: AtomicU64,
-    parked: AtomicUsize,
-    most_parked: usize,
-    /// The instance key of all polls that pools open: new with each start.
-    instance_key: Arc<str>,
+    parked: Arc<ParkedLimits>,
+    around: Surroundings,
+    draining: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
 impl Registry {
-    /// No pools yet. At most `most_parked` polls wait at the same time.
+    /// No pools yet.
     #[must_use]
-    pub fn new(most_parked: usize, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn new(limits: Limits, replicas: Arc<Replicas>, metrics: Arc<Metrics>) -> Arc<Self> {
+        let totals = Totals::new(limits.held_tasks);
         Arc::new(Self {
             pools: Mutex::default(),
             next_poll: AtomicU64::new(0),
-            parked: AtomicUsize::new(0),
-            most_parked,
-            instance_key: format!("panko-{}", uuid::Uuid::new_v4()).into(),
+            parked: ParkedLimits::new(limits),
+            around: Surroundings { server: replicas.server().clone(), replicas, totals },
+            draining: AtomicBool::new(false),
             metrics,
         })
     }
 
-    /// Parks a worker's poll until its pool has an answer.
+    /// Parks a worker's poll until its pool has an answer. `connection` is the worker's, as the
+    /// filter names it.
     ///
     /// Dropping the future takes the poll out of its pool.
     pub async fn park(
         self: &Arc<Self>,
         namespace: &Arc<VirtualNamespace>,
         poll: Poll,
+        connection: &str,
         answer_by: Instant,
-    ) -> Result<Bytes, Status> {
-        let _parked = Parked::enter(self)?;
+    ) -> Result<Answer, Status> {
+        let entered = self.parked.enter(&namespace.name, connection);
+        let _parked = entered.map_err(|full| {
+            self.metrics.parked_full(full);
+            full.status()
+        })?;
         let id = PollId(self.next_poll.fetch_add(1, Ordering::Relaxed));
         let (answer, answered) = oneshot::channel();
-        let key = poll.key.clone();
-        let arrival = Box::new(Arrival { id, poll, answer_by, answer });
-        let pool = self.send(namespace, &key, arrival);
+        let pool = self.send(namespace, Box::new(Arrival { id, poll, answer_by, answer }));
         let mut leaving = Leaving { id, pool: Some(pool) };
         let result = answered.await;
         leaving.pool = None;
@@ -69,9 +81,48 @@ impl Registry {
 
     /// Ends the waiting polls of a worker that shuts down, with empty answers.
     pub fn worker_left(&self, worker: WorkerId) {
+        self.tell_all(|| Message::WorkerLeft(worker));
+    }
+
+    /// Hands a task that another replica offers to a worker that waits for it. Whether one does.
+    pub async fn take(&self, key: &PoolKey, task: Offered, taken: oneshot::Receiver<bool>) -> bool {
+        let pool = self.lock().get(key).cloned();
+        let Some(pool) = pool else { return false };
+        // A pool that has just ended has no polls.
+        pool.send(Message::Offered(Box::new(task))).is_ok() && taken.await.unwrap_or(false)
+    }
+
+    /// How the pools stand, in no order.
+    pub async fn status(&self) -> Vec<PoolStatus> {
+        let mut answers = Vec::new();
+        self.tell_all(|| {
+            let (reply, answer) = oneshot::channel();
+            answers.push(answer);
+            Message::Status(reply)
+        });
+        join_all(answers).await.into_iter().flatten().collect()
+    }
+
+    /// Opens no further poll on any cluster, answers the polls that wait as far as they are not
+    /// needed for what is on its way, and waits until nothing is, at most for `limit`.
+    ///
+    /// Returns the pools that still hold tasks then.
+    pub async fn drain(&self, limit: Duration) -> Vec<PoolStatus> {
+        self.draining.store(true, Ordering::Relaxed);
+        self.tell_all(|| Message::Drain);
+        let until = Instant::now() + limit;
+        while !self.around.totals.is_clear() && Instant::now() < until {
+            tokio::time::sleep(LOOK).await;
+        }
+        let mut left = self.status().await;
+        left.retain(|pool| pool.held_tasks > 0);
+        left
+    }
+
+    fn tell_all(&self, mut message: impl FnMut() -> Message) {
         for pool in self.lock().values() {
-            // A pool that has just ended has no polls.
-            let _ = pool.send(Message::WorkerLeft(worker));
+            // A pool that has just ended has nothing to do with it.
+            let _ = pool.send(message());
         }
     }
 
@@ -79,15 +130,14 @@ impl Registry {
     fn send(
         self: &Arc<Self>,
         namespace: &Arc<VirtualNamespace>,
-        key: &PoolKey,
         arrival: Box<Arrival>,
     ) -> mpsc::UnboundedSender<Message> {
         let mut pools = self.lock();
-        let pool = match pools.get(key) {
+        let pool = match pools.get(&arrival.poll.key) {
             Some(pool) => pool.clone(),
             None => {
-                let pool = self.start(namespace, key, &arrival.poll);
-                pools.insert(key.clone(), pool.clone());
+                let pool = self.start(namespace, &arrival.poll);
+                pools.insert(arrival.poll.key.clone(), pool.clone());
                 pool
             }
         };
@@ -99,18 +149,16 @@ impl Registry {
     fn start(
         self: &Arc<Self>,
         namespace: &Arc<VirtualNamespace>,
-        key: &PoolKey,
         poll: &Poll,
     ) -> mpsc::UnboundedSender<Message> {
         let (sender, messages) = mpsc::unbounded_channel();
-        let shell = Shell::new(
-            Pool::new(poll.kind, namespace.members.len()),
-            namespace.clone(),
-            self.instance_key.clone(),
-            sender.clone(),
-            self.metrics.pool(&poll.namespace, poll.method.name),
-        );
-        let (registry, key) = (self.clone(), key.clone());
+        let metrics = self.metrics.pool(namespace, poll.method.name);
+        let (namespace, around) = (namespace.clone(), self.around.clone());
+        let shell = Shell::new(namespace, poll.clone(), around, sender.clone(), metrics);
+        if self.draining.load(Ordering::Relaxed) {
+            let _ = sender.send(Message::Drain);
+        }
+        let (registry, key) = (self.clone(), poll.key.clone());
         tokio::spawn(shell.run(messages, move |messages| {
             let mut pools = registry.lock();
             let ends = messages.is_empty();
@@ -125,29 +173,6 @@ impl Registry {
     fn lock(&self) -> MutexGuard<'_, Pools> {
         // The map is whole whatever panicked beside it.
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts a parked poll as long as it lives.
-struct Parked(Arc<Registry>);
-
-impl Parked {
-    fn enter(registry: &Arc<Registry>) -> Result<Self, Status> {
-        let before = registry.parked.fetch_add(1, Ordering::Relaxed);
-        let guard = Self(registry.clone());
-        if before >= registry.most_parked {
-            registry.metrics.parked_full();
-            return Err(Status::resource_exhausted(format!(
-                "{before} polls wait here already; raise limits.parked_polls or add a control server"
-            )));
-        }
-        Ok(guard)
-    }
-}
-
-impl Drop for Parked {
-    fn drop(&mut self) {
-        self.0.parked.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Drives one pool's machine: polls clusters, answers workers, keeps time.
+//! Drives one pool's machine: hears messages, keeps time. What it then does is in [`super::act`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,18 +9,20 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use super::event::{Action, Event, Millis, OpenId, PollId, WorkerId};
-use super::key::Poll;
+use super::delivery::Receipt;
+use super::event::{Action, Event, Failure, Millis, OpenId, PollId, WorkerId};
+use super::key::{Poll, PoolKey};
 use super::machine::Pool;
-use super::{request, task};
-use crate::metrics::PoolMetrics;
+use super::scaling;
+use super::status::{self, PoolStatus};
+use super::task;
+use super::totals::{self, Totals};
+use crate::metrics::pool::PoolMetrics;
+use crate::replicas::Replicas;
 use crate::topology::VirtualNamespace;
 
 /// How long a pool without anything is kept.
 pub const IDLE: Duration = Duration::from_secs(60);
-
-/// How long a cluster has for taking a task back.
-const GIVE_BACK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What a pool is told.
 #[derive(Debug)]
@@ -33,6 +35,21 @@ pub enum Message {
     WorkerLeft(WorkerId),
     /// A poll on a cluster ended.
     Ended(OpenId, Result<Bytes, Status>),
+    /// What became of a task that was handed over.
+    Written {
+        /// The task.
+        task: OpenId,
+        /// Whether it went out on the worker's connection.
+        written: bool,
+    },
+    /// Another replica offers a task.
+    Offered(Box<Offered>),
+    /// The other replicas have answered an offer.
+    OfferEnded(OpenId, bool),
+    /// The control server stops.
+    Drain,
+    /// An operator wants to know how it stands.
+    Status(oneshot::Sender<PoolStatus>),
 }
 
 /// A worker's poll as it comes to its pool.
@@ -45,56 +62,114 @@ pub struct Arrival {
     /// By when it must have an answer.
     pub answer_by: Instant,
     /// Where the answer goes.
-    pub answer: oneshot::Sender<Result<Bytes, Status>>,
+    pub answer: oneshot::Sender<Result<Answer, Status>>,
+}
+
+/// What a worker's poll is answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The response's bytes; none without a task.
+    pub body: Bytes,
+    /// Goes with a task to the worker's connection.
+    pub receipt: Option<Arc<Receipt>>,
+}
+
+/// A task that another replica has no worker for.
+#[derive(Debug)]
+pub struct Offered {
+    /// What the poll on the cluster brought.
+    pub body: Bytes,
+    /// The cluster that gave it.
+    pub cluster: String,
+    /// Until when it may be held.
+    pub expires: Instant,
+    /// Whether it is taken.
+    pub taken: oneshot::Sender<bool>,
+}
+
+/// A worker's poll that waits.
+#[derive(Debug)]
+pub(super) struct Parked {
+    pub answer: oneshot::Sender<Result<Answer, Status>>,
+    pub came: Instant,
 }
 
 /// A task that is on its way through the pool.
 #[derive(Debug)]
-struct Task {
-    answer: Bytes,
-    /// The member that gave it, and the poll that was used: who may give it back.
-    member: usize,
-    like: Poll,
-    came: Instant,
-    expires: Instant,
+pub(super) struct Task {
+    pub body: Bytes,
+    /// The member that gave it, and may get it back.
+    pub member: usize,
+    pub came: Instant,
+    pub expires: Instant,
+    /// Whether nobody waited for it when it came.
+    pub held: bool,
+    /// Where another replica, which offers it, waits for word.
+    pub taken: Option<oneshot::Sender<bool>>,
+}
+
+/// What all pools of a control server share.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Its name among the replicas, new with each start.
+    pub server: Arc<str>,
+    /// The other replicas.
+    pub replicas: Arc<Replicas>,
+    /// Sums over all pools.
+    pub totals: Arc<Totals>,
 }
 
 /// One pool at work.
+#[derive(Debug)]
 pub struct Shell {
-    pool: Pool,
-    namespace: Arc<VirtualNamespace>,
-    instance_key: Arc<str>,
-    /// To itself: what open polls report to.
-    own: mpsc::UnboundedSender<Message>,
-    parked: HashMap<PollId, Box<Arrival>>,
-    open: HashMap<OpenId, (usize, Poll)>,
-    tasks: HashMap<OpenId, Task>,
-    failures: HashMap<OpenId, Status>,
-    metrics: PoolMetrics,
+    pub(super) pool: Pool,
+    pub(super) key: PoolKey,
+    pub(super) namespace: Arc<VirtualNamespace>,
+    pub(super) around: Surroundings,
+    /// To itself: what open polls and receipts report to.
+    pub(super) own: mpsc::UnboundedSender<Message>,
+    /// The newest poll: what the pool's own are made of, with its credentials.
+    pub(super) newest: Poll,
+    /// The instance key of the pool's own polls; another one after each withdrawal.
+    pub(super) instance_key: Arc<str>,
+    pub(super) parked: HashMap<PollId, Parked>,
+    pub(super) open: HashMap<OpenId, usize>,
+    pub(super) tasks: HashMap<OpenId, Task>,
+    pub(super) failures: HashMap<OpenId, Status>,
+    pub(super) metrics: PoolMetrics,
+    pub(super) scaling_offered: bool,
+    shown: totals::Share,
     began: Instant,
     actions: Vec<Action>,
 }
 
 impl Shell {
-    /// A pool without polls. `own` sends to the receiver that [`Shell::run`] is given.
+    /// A pool for polls like `newest`. `own` sends to the receiver that [`Shell::run`] is given.
     #[must_use]
     pub fn new(
-        pool: Pool,
         namespace: Arc<VirtualNamespace>,
-        instance_key: Arc<str>,
+        newest: Poll,
+        around: Surroundings,
         own: mpsc::UnboundedSender<Message>,
         metrics: PoolMetrics,
     ) -> Self {
+        let peers = !around.replicas.is_empty();
+        let shown = around.totals.share();
         Self {
-            pool,
+            pool: Pool::new(newest.kind, namespace.members.len(), peers),
+            key: newest.key.clone(),
+            instance_key: instance_key(&around.server),
             namespace,
-            instance_key,
+            around,
             own,
+            newest,
             parked: HashMap::new(),
             open: HashMap::new(),
             tasks: HashMap::new(),
             failures: HashMap::new(),
             metrics,
+            scaling_offered: false,
+            shown,
             began: Instant::now(),
             actions: Vec::new(),
         }
@@ -116,7 +191,8 @@ impl Shell {
                 () = tokio::time::sleep_until(wake) => self.step(Event::Tick),
             }
             let idle = self.pool.idle_since().map(|since| self.now().saturating_sub(since));
-            if idle.is_some_and(|idle| idle >= IDLE.as_millis() as Millis) && may_end(&messages) {
+            let idle = idle.is_some_and(|idle| idle >= IDLE.as_millis() as Millis);
+            if idle && self.tasks.is_empty() && may_end(&messages) {
                 return;
             }
         }
@@ -126,169 +202,139 @@ impl Shell {
         self.millis(Instant::now())
     }
 
-    fn millis(&self, at: Instant) -> Millis {
+    pub(super) fn millis(&self, at: Instant) -> Millis {
         at.saturating_duration_since(self.began).as_millis() as Millis
     }
 
     fn on(&mut self, message: Message) {
         match message {
-            Message::Came(arrival) => {
-                let (poll, worker) = (arrival.id, arrival.poll.worker);
-                let answer_by = self.millis(arrival.answer_by);
-                self.parked.insert(poll, arrival);
-                self.step(Event::PollCame { poll, worker, answer_by });
-            }
+            Message::Came(arrival) => self.came(*arrival),
             Message::Left(poll) => {
                 self.parked.remove(&poll);
                 self.step(Event::PollLeft { poll });
             }
             Message::WorkerLeft(worker) => self.step(Event::WorkerLeft { worker }),
             Message::Ended(open, result) => self.ended(open, result),
+            Message::Written { task, written } => self.written(task, written),
+            Message::Offered(offered) => self.offered(*offered),
+            Message::OfferEnded(task, taken) => {
+                if taken {
+                    self.tasks.remove(&task);
+                    self.metrics.passed_on.inc();
+                }
+                self.step(Event::OfferEnded { task, taken });
+            }
+            Message::Drain => self.step(Event::Drain),
+            // One who no longer waits for the answer wants none.
+            Message::Status(reply) => drop(reply.send(status::of(self))),
         }
     }
 
+    fn came(&mut self, arrival: Arrival) {
+        let Arrival { id: poll, poll: newest, answer_by, answer } = arrival;
+        let (worker, answer_by) = (newest.worker, self.millis(answer_by));
+        self.newest = newest;
+        self.parked.insert(poll, Parked { answer, came: Instant::now() });
+        self.step(Event::PollCame { poll, worker, answer_by });
+    }
+
     fn ended(&mut self, open: OpenId, result: Result<Bytes, Status>) {
-        let Some((member, like)) = self.open.remove(&open) else { return };
+        let Some(member) = self.open.remove(&open) else { return };
         match result {
-            Ok(answer) if task::is_task(&answer) => {
-                let now = Instant::now();
-                let expires = now + task::hold(like.kind, &answer);
-                self.metrics.sync(self.pool.waiting() > 0);
-                self.tasks.insert(open, Task { answer, member, like, came: now, expires });
+            Ok(body) if task::is_task(&body) => {
+                let (kind, came) = (self.newest.kind, Instant::now());
+                let expires = came + task::hold(kind, &body);
+                self.scaling_offered |= scaling::is_offered(kind, &body);
+                let held = self.pool.waiting() == 0;
+                self.metrics.came(held);
+                self.tasks.insert(open, Task { body, member, came, expires, held, taken: None });
                 self.step(Event::TaskCame { open, expires: self.millis(expires) });
             }
             Ok(_) => {
-                self.metrics.empty();
+                self.metrics.empty.inc();
                 self.step(Event::PollEnded { open });
             }
             Err(status) => {
-                let tell = is_final(&status);
-                self.metrics.failed(self.member(member), status.code());
-                tracing::debug!(member = %self.member(member), task_queue = like.task_queue, %status, "a poll failed");
-                if tell {
-                    self.failures.insert(open, status);
-                }
-                self.step(Event::PollFailed { open, tell });
+                let failure = failure(&status);
+                let (cluster, task_queue) = (self.cluster(member), &self.newest.task_queue);
+                self.metrics.failed(cluster, status.code());
+                tracing::debug!(cluster, task_queue, %status, "a poll failed");
+                self.failures.insert(open, status);
+                self.step(Event::PollFailed { open, failure });
                 self.failures.clear();
             }
         }
     }
 
-    fn step(&mut self, event: Event) {
+    /// Another replica's task becomes this pool's own, if a worker waits for it.
+    fn offered(&mut self, offered: Offered) {
+        let Offered { body, cluster, expires, taken } = offered;
+        let mut members = self.namespace.members.iter();
+        let member = members.position(|member| *cluster == **member.cluster.name());
+        let Some(member) = member else {
+            // The other replica may have gone meanwhile.
+            let _ = taken.send(false);
+            return;
+        };
+        let (task, came) = (self.pool.number(), Instant::now());
+        let taken = Some(taken);
+        self.tasks.insert(task, Task { body, member, came, expires, held: false, taken });
+        self.step(Event::TaskOffered { task, expires: self.millis(expires) });
+    }
+
+    fn written(&mut self, id: OpenId, written: bool) {
+        let Some(task) = self.tasks.get(&id) else { return };
+        if written {
+            self.metrics.handed_over(task.came.elapsed(), task.held);
+            self.tasks.remove(&id);
+            self.show();
+        } else {
+            self.metrics.returned.inc();
+            let expires = self.millis(task.expires);
+            self.step(Event::TaskReturned { task: id, expires });
+        }
+    }
+
+    pub(super) fn step(&mut self, event: Event) {
         let mut actions = std::mem::take(&mut self.actions);
         self.pool.handle(self.now(), event, &mut actions);
         for action in actions.drain(..) {
             self.act(action);
         }
         self.actions = actions;
-        self.metrics.show(&self.pool, &self.namespace);
+        self.show();
     }
 
-    fn act(&mut self, action: Action) {
-        match action {
-            Action::Open { open, member, like, length } => {
-                self.open_poll(open, member, like, length)
-            }
-            Action::HandOver { task, poll } => self.hand_over(task, poll),
-            Action::AnswerEmpty { poll } => self.answer(poll, Ok(Bytes::new())),
-            Action::Fail { open, poll } => {
-                let status = self.failures.remove(&open);
-                self.answer(
-                    poll,
-                    Err(status.unwrap_or_else(|| Status::unavailable("a poll failed"))),
-                );
-            }
-            Action::GiveBack { task } => self.give_back(task),
-        }
+    fn show(&mut self) {
+        self.metrics.show(&self.pool);
+        self.shown.show(&self.pool, self.tasks.len());
     }
 
-    fn open_poll(&mut self, open: OpenId, member: usize, like: PollId, length: Millis) {
-        let handle = self.namespace.members.get(member).map(|m| m.cluster.clone());
-        let like = self.parked.get(&like).map(|arrival| arrival.poll.clone());
-        let (Some(cluster), Some(like)) = (handle, like) else {
-            // The machine knows only members and waiting polls that are here.
-            let missing = Err(Status::internal("a poll of nobody"));
-            let _ = self.own.send(Message::Ended(open, missing));
-            return;
-        };
-        let body = request::pooled(&like, &self.instance_key);
-        let (method, caller, own) = (like.method, like.caller.clone(), self.own.clone());
-        self.open.insert(open, (member, like));
-        tokio::spawn(async move {
-            let result = cluster.call(method, &caller, body, Duration::from_millis(length)).await;
-            // The pool outlives its open polls, so it listens.
-            let _ = own.send(Message::Ended(open, result));
-        });
-    }
-
-    fn answer(&mut self, poll: PollId, answer: Result<Bytes, Status>) {
-        if let Some(arrival) = self.parked.remove(&poll) {
-            // A poll that has just gone wants no answer.
-            let _ = arrival.answer.send(answer);
-        }
-    }
-
-    fn hand_over(&mut self, id: OpenId, poll: PollId) {
-        let (Some(task), Some(arrival)) = (self.tasks.remove(&id), self.parked.remove(&poll))
-        else {
-            return;
-        };
-        match arrival.answer.send(Ok(task.answer.clone())) {
-            Ok(()) => self.metrics.handed_over(task.came.elapsed()),
-            Err(_) => {
-                let expires = self.millis(task.expires);
-                self.tasks.insert(id, task);
-                self.step_again(Event::TaskReturned { task: id, expires });
-            }
-        }
-    }
-
-    /// A step from within a step: its actions come after those that are under way.
-    fn step_again(&mut self, event: Event) {
-        let mut actions = Vec::new();
-        self.pool.handle(self.now(), event, &mut actions);
-        for action in actions {
-            self.act(action);
-        }
-    }
-
-    fn give_back(&mut self, id: OpenId) {
-        let Some(task) = self.tasks.remove(&id) else { return };
-        let member = self.namespace.members.get(task.member);
-        let call = task::give_back(task.like.kind, &task.like.namespace, &task.answer);
-        let (Some(member), Some((method, body))) = (member, call) else {
-            self.metrics.lost();
-            tracing::warn!(
-                task_queue = task.like.task_queue,
-                "nobody came for an activity task, which cannot be given back; its cluster's timeout starts it again"
-            );
-            return;
-        };
-        self.metrics.given_back();
-        let cluster = member.cluster.clone();
-        tracing::info!(cluster = %cluster.name(), task_queue = task.like.task_queue, "nobody came for a task: given back");
-        tokio::spawn(async move {
-            let result = cluster.call(method, &task.like.caller, body, GIVE_BACK_DEADLINE).await;
-            if let Err(status) = result {
-                tracing::warn!(cluster = %cluster.name(), %status, "a task could not be given back; its timeout starts it again");
-            }
-        });
-    }
-
-    fn member(&self, member: usize) -> &str {
+    pub(super) fn cluster(&self, member: usize) -> &str {
         self.namespace.members.get(member).map_or("", |m| m.cluster.name())
     }
 }
 
-/// Whether another try cannot mend it: the worker has to hear of it, as from one cluster.
-fn is_final(status: &Status) -> bool {
-    matches!(
-        status.code(),
+/// A new instance key for a pool's polls: no two pools, and no two times, share one.
+pub(super) fn instance_key(server: &str) -> Arc<str> {
+    format!("{server}-{}", uuid::Uuid::new_v4().simple()).into()
+}
+
+/// What a cluster's refusal of a poll means.
+fn failure(status: &Status) -> Failure {
+    match status.code() {
+        Code::ResourceExhausted => Failure::Exhausted,
+        // The worker's own deadline was long enough, so this is of the pool's: a server that was slow
+        // to read it.
+        Code::FailedPrecondition if status.message().contains("timeout is too short") => {
+            Failure::Down
+        }
         Code::InvalidArgument
-            | Code::NotFound
-            | Code::PermissionDenied
-            | Code::Unauthenticated
-            | Code::FailedPrecondition
-            | Code::Unimplemented
-    )
+        | Code::NotFound
+        | Code::PermissionDenied
+        | Code::Unauthenticated
+        | Code::FailedPrecondition
+        | Code::Unimplemented => Failure::Final,
+        _ => Failure::Down,
+    }
 }

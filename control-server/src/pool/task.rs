@@ -8,8 +8,9 @@ use panko_routing::wire::fields::{Field, Value, fields, last_bytes, put_bytes, p
 
 use super::event::Kind;
 
-/// A workflow task times out after its start-to-close timeout, 10 s by default.
-const HOLD_WORKFLOW: Duration = Duration::from_secs(5);
+/// A workflow task times out after its start-to-close timeout, 10 s by default: it is held for half
+/// of that.
+const WORKFLOW_TASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// A query's or a Nexus operation's caller waits some seconds more.
 const HOLD_CALL: Duration = Duration::from_secs(3);
 /// The longest that an activity is held; it cannot be given back.
@@ -34,7 +35,12 @@ pub fn is_task(answer: &[u8]) -> bool {
 pub fn hold(kind: Kind, answer: &[u8]) -> Duration {
     match kind {
         Kind::Workflow | Kind::Sticky if is_query(answer) => HOLD_CALL,
-        Kind::Workflow | Kind::Sticky => HOLD_WORKFLOW,
+        Kind::Workflow | Kind::Sticky => {
+            workflow_task_timeout(answer)
+                .unwrap_or(WORKFLOW_TASK_TIMEOUT)
+                .min(WORKFLOW_TASK_TIMEOUT)
+                / 2
+        }
         Kind::Nexus => HOLD_CALL,
         Kind::Activity => {
             // start_to_close_timeout and heartbeat_timeout of PollActivityTaskQueueResponse.
@@ -82,6 +88,20 @@ pub fn give_back(kind: Kind, namespace: &str, answer: &[u8]) -> Option<(&'static
     Some((Method::by_path(&path)?, body.into()))
 }
 
+/// The start-to-close timeout of a workflow task, as the last scheduling in its history says it:
+/// `PollWorkflowTaskQueueResponse.history` (8), `History.events` (1),
+/// `HistoryEvent.workflow_task_scheduled_event_attributes` (10), `start_to_close_timeout` (2).
+fn workflow_task_timeout(answer: &[u8]) -> Option<Duration> {
+    let history = last_bytes(answer, 8).ok()?;
+    let events = fields(history).flatten().filter_map(|event| match event.value {
+        Value::Bytes(event_bytes) if event.number == 1 => last_bytes(event_bytes, 10).ok(),
+        _ => None,
+    });
+    let scheduled = events.filter(|attributes| !attributes.is_empty()).last()?;
+    let timeout = duration(last_bytes(scheduled, 2).ok()?);
+    Some(timeout).filter(|timeout| !timeout.is_zero())
+}
+
 /// A legacy query has its own task and token (field `query`, 10).
 fn is_query(answer: &[u8]) -> bool {
     fields(answer).any(|field| matches!(field, Ok(Field { number: 10, .. })))
@@ -105,4 +125,38 @@ fn duration(bytes: &[u8]) -> Duration {
         }
     }
     whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nested(path: &[u32], leaf: Vec<u8>) -> Vec<u8> {
+        path.iter().rev().fold(leaf, |inner, &number| {
+            let mut outer = Vec::new();
+            put_bytes(&mut outer, number, &inner);
+            outer
+        })
+    }
+
+    #[test]
+    fn a_workflow_task_is_held_for_half_of_its_own_timeout() {
+        let mut seconds = Vec::new();
+        put_uint(&mut seconds, 1, 4);
+        let answer = nested(&[8, 1, 10, 2], seconds);
+        assert_eq!(hold(Kind::Workflow, &answer), Duration::from_secs(2));
+        assert_eq!(hold(Kind::Sticky, b""), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn an_activity_is_held_until_its_first_timeout() {
+        let mut answer = Vec::new();
+        for (number, seconds) in [(15, 60), (16, 5)] {
+            let mut timeout = Vec::new();
+            put_uint(&mut timeout, 1, seconds);
+            put_bytes(&mut answer, number, &timeout);
+        }
+        assert_eq!(hold(Kind::Activity, &answer), Duration::from_secs(5));
+        assert_eq!(hold(Kind::Activity, b""), HOLD_ACTIVITY);
+    }
 }

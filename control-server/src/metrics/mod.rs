@@ -1,7 +1,8 @@
 //! What `/metrics` shows.
 
+pub mod pool;
+
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -11,8 +12,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tonic::Code;
 
-use crate::pool::machine::Pool;
-use crate::topology::VirtualNamespace;
+use crate::pool::limits::Full;
 
 /// Labels of what is counted by pool.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -43,6 +43,12 @@ pub struct CallLabels {
     code: String,
 }
 
+/// Labels of polls that were refused for want of room.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabels {
+    limit: &'static str,
+}
+
 /// All metrics of the control server.
 #[derive(Debug)]
 pub struct Metrics {
@@ -57,8 +63,12 @@ pub struct Metrics {
     lost: Family<PoolLabels, Counter>,
     empty: Family<PoolLabels, Counter>,
     failed: Family<FailureLabels, Counter>,
+    returned: Family<PoolLabels, Counter>,
+    passed_on: Family<PoolLabels, Counter>,
+    withdrawn: Family<PoolLabels, Counter>,
     held_for: Family<PoolLabels, Histogram, fn() -> Histogram>,
-    parked_full: Counter,
+    added: Family<PoolLabels, Histogram, fn() -> Histogram>,
+    parked_full: Family<LimitLabels, Counter>,
     filters: Gauge,
     acknowledged: Counter,
     refused: Counter,
@@ -84,13 +94,21 @@ impl Metrics {
             lost: Family::default(),
             empty: Family::default(),
             failed: Family::default(),
+            returned: Family::default(),
+            passed_on: Family::default(),
+            withdrawn: Family::default(),
             held_for: Family::new_with_constructor(seconds as fn() -> Histogram),
-            parked_full: Counter::default(),
+            added: Family::new_with_constructor(seconds as fn() -> Histogram),
+            parked_full: Family::default(),
             filters: Gauge::default(),
             acknowledged: Counter::default(),
             refused: Counter::default(),
         };
         metrics.register();
+        for full in Full::ALL {
+            let _there_at_zero =
+                metrics.parked_full.get_or_create(&LimitLabels { limit: full.name() });
+        }
         Arc::new(metrics)
     }
 
@@ -112,9 +130,29 @@ impl Metrics {
         r.register("polls_empty", "Polls on clusters that brought no task", self.empty.clone());
         r.register("polls_failed", "Polls on clusters that failed", self.failed.clone());
         r.register(
+            "tasks_returned",
+            "Tasks that could not be written to their worker: the next one gets them",
+            self.returned.clone(),
+        );
+        r.register(
+            "tasks_passed_on",
+            "Tasks that another control server took",
+            self.passed_on.clone(),
+        );
+        r.register(
+            "polls_withdrawn",
+            "Times that polls were ended early since nobody waited",
+            self.withdrawn.clone(),
+        );
+        r.register(
             "task_held_seconds",
-            "How long tasks waited for a worker",
+            "How long tasks waited for which nobody waited",
             self.held_for.clone(),
+        );
+        r.register(
+            "task_added_seconds",
+            "From a task's arrival to its being written, when a poll waited",
+            self.added.clone(),
         );
         r.register(
             "parked_polls_refused",
@@ -143,8 +181,8 @@ impl Metrics {
     }
 
     /// Counts a poll that was refused for want of room.
-    pub fn parked_full(&self) {
-        self.parked_full.inc();
+    pub fn parked_full(&self, full: Full) {
+        self.parked_full.get_or_create(&LimitLabels { limit: full.name() }).inc();
     }
 
     /// A filter's stream began.
@@ -164,92 +202,5 @@ impl Metrics {
         } else {
             self.refused.inc()
         };
-    }
-
-    /// The metrics of one pool. Pools of the same namespace and method add up.
-    #[must_use]
-    pub fn pool(self: &Arc<Self>, namespace: &str, method: &str) -> PoolMetrics {
-        let labels = PoolLabels { namespace: namespace.to_owned(), method: method.to_owned() };
-        PoolMetrics { metrics: self.clone(), labels, parked: 0, held: 0, open: Vec::new() }
-    }
-}
-
-/// One pool's share in the metrics. Gauges are given back when it is dropped.
-#[derive(Debug)]
-pub struct PoolMetrics {
-    metrics: Arc<Metrics>,
-    labels: PoolLabels,
-    parked: i64,
-    held: i64,
-    open: Vec<(Gauge, i64)>,
-}
-
-impl PoolMetrics {
-    /// Brings the gauges up to date.
-    pub fn show(&mut self, pool: &Pool, namespace: &VirtualNamespace) {
-        let parked = pool.waiting() as i64;
-        self.metrics.parked.get_or_create(&self.labels).inc_by(parked - self.parked);
-        self.parked = parked;
-        let held = pool.held() as i64;
-        self.metrics.held.get_or_create(&self.labels).inc_by(held - self.held);
-        self.held = held;
-        if self.open.is_empty() {
-            let gauges = namespace.members.iter().map(|member| {
-                let PoolLabels { namespace, method } = self.labels.clone();
-                let labels =
-                    OpenLabels { namespace, method, cluster: member.cluster.name().to_string() };
-                (self.metrics.open.get_or_create(&labels).clone(), 0)
-            });
-            self.open = gauges.collect();
-        }
-        for (member, (gauge, shown)) in self.open.iter_mut().enumerate() {
-            let open = pool.open_on(member) as i64;
-            gauge.inc_by(open - *shown);
-            *shown = open;
-        }
-    }
-
-    /// A task came; `sync` says that a poll waited for it.
-    pub fn sync(&self, sync: bool) {
-        if sync {
-            self.metrics.synced.get_or_create(&self.labels).inc();
-        }
-    }
-
-    /// A task was handed over, after this long.
-    pub fn handed_over(&self, held: Duration) {
-        self.metrics.tasks.get_or_create(&self.labels).inc();
-        self.metrics.held_for.get_or_create(&self.labels).observe(held.as_secs_f64());
-    }
-
-    /// A task was given back.
-    pub fn given_back(&self) {
-        self.metrics.given_back.get_or_create(&self.labels).inc();
-    }
-
-    /// An activity task found nobody.
-    pub fn lost(&self) {
-        self.metrics.lost.get_or_create(&self.labels).inc();
-    }
-
-    /// A poll on a cluster brought nothing.
-    pub fn empty(&self) {
-        self.metrics.empty.get_or_create(&self.labels).inc();
-    }
-
-    /// A poll on a cluster failed.
-    pub fn failed(&self, cluster: &str, code: Code) {
-        let labels = FailureLabels { cluster: cluster.to_owned(), code: format!("{code:?}") };
-        self.metrics.failed.get_or_create(&labels).inc();
-    }
-}
-
-impl Drop for PoolMetrics {
-    fn drop(&mut self) {
-        self.metrics.parked.get_or_create(&self.labels).dec_by(self.parked);
-        self.metrics.held.get_or_create(&self.labels).dec_by(self.held);
-        for (gauge, shown) in &self.open {
-            gauge.dec_by(*shown);
-        }
     }
 }

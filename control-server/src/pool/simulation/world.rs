@@ -1,0 +1,426 @@
+//! Clusters, workers, replicas and a clock.
+
+use std::collections::{HashSet, VecDeque};
+
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+use super::super::event::{Action, Event, Failure, Kind, Millis, OpenId, PollId, WorkerId};
+use super::mutant::Mutant;
+use super::replica::{Act, InPool, OnCluster, Replica, TaskId};
+use super::{Checked, KINDS, must};
+
+/// How long a worker's poll may take, as SDKs ask.
+const POLL: Millis = 70_000;
+/// How long a task may be held.
+const HOLD: Millis = 5_000;
+/// How long it is on offer at most beyond that.
+const OFFER: Millis = 100;
+/// The least that servers take.
+const SERVER_MINIMUM: Millis = 2_000;
+/// How long a server takes to end a poll that is withdrawn.
+const WITHDRAWAL: Millis = 5;
+/// How long a server that stops may take: the longest poll, and then a held task.
+const DRAIN: Millis = 25_500;
+/// The most replicas at one time.
+const REPLICAS: usize = 3;
+
+/// A message between replicas.
+#[derive(Debug, Clone, Copy)]
+enum Letter {
+    Offer { to: usize, from: usize, task: OpenId },
+    Answer { to: usize, task: OpenId, taken: bool },
+}
+
+/// All of it.
+#[derive(Debug)]
+pub struct World {
+    now: Millis,
+    random: SmallRng,
+    kind: Kind,
+    mutant: Mutant,
+    members: usize,
+    up: Vec<bool>,
+    /// Which clusters end polls that are withdrawn.
+    withdraws: Vec<bool>,
+    /// Tasks that each cluster has for the pool.
+    backlog: Vec<VecDeque<TaskId>>,
+    replicas: Vec<Replica>,
+    letters: Vec<(Millis, Letter)>,
+    finished: HashSet<TaskId>,
+    /// What was handed over last: it can still turn out that its worker had gone.
+    last: Option<(usize, OpenId, InPool)>,
+    next_poll: u64,
+    next_task: u64,
+}
+
+impl World {
+    pub fn new(seed: u64, mutant: Mutant) -> Self {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let kind = KINDS[random.random_range(0..KINDS.len())];
+        let members = random.random_range(1..=4);
+        let mut world = Self::of(kind, members, mutant, random);
+        world.withdraws = (0..members).map(|_| world.random.random_bool(0.5)).collect();
+        for _ in 1..world.random.random_range(1..=REPLICAS) {
+            world.join();
+        }
+        world
+    }
+
+    /// One replica, nothing broken.
+    pub fn alone(kind: Kind, members: usize) -> Self {
+        Self::of(kind, members, Mutant::None, SmallRng::seed_from_u64(1))
+    }
+
+    fn of(kind: Kind, members: usize, mutant: Mutant, random: SmallRng) -> Self {
+        Self {
+            now: 1,
+            random,
+            kind,
+            mutant,
+            members,
+            up: vec![true; members],
+            withdraws: vec![false; members],
+            backlog: vec![VecDeque::new(); members],
+            replicas: vec![Replica::new(kind, members, mutant)],
+            letters: Vec::new(),
+            finished: HashSet::new(),
+            last: None,
+            next_poll: 0,
+            next_task: 0,
+        }
+    }
+
+    /// How many things happen.
+    pub fn steps(&mut self) -> usize {
+        self.random.random_range(10..200)
+    }
+
+    fn join(&mut self) {
+        if self.replicas.iter().filter(|r| !r.gone).count() < REPLICAS {
+            self.replicas.push(Replica::new(self.kind, self.members, self.mutant));
+        }
+    }
+
+    fn send(&mut self, at: usize, event: Event) -> Checked {
+        for act in self.replicas[at].hears(self.now, event) {
+            match act {
+                Act::Does(action) => self.act(at, action)?,
+                Act::CancelsAll => self.cancel_all(at)?,
+                Act::HandsToTheNewest(task) => {
+                    let newest = self.replicas[at].waiting.last_key_value().map(|(&poll, _)| poll);
+                    if let Some(poll) = newest {
+                        self.act(at, Action::HandOver { task, poll })?;
+                    }
+                }
+            }
+        }
+        let replica = &self.replicas[at];
+        let (pool, kind) = (&replica.pool, self.kind);
+        must!(pool.waiting() == replica.waiting.len(), "{kind:?}: polls are missing");
+        must!(pool.open() == replica.open.len(), "{kind:?}: open polls are missing");
+        must!(pool.held() == replica.tasks.len(), "{kind:?}: held tasks are missing");
+        Ok(())
+    }
+
+    fn act(&mut self, at: usize, action: Action) -> Checked {
+        let (now, kind, members) = (self.now, self.kind, self.members);
+        let replica = &mut self.replicas[at];
+        match action {
+            Action::Open { open, member, backing, length, share } => {
+                let answer_by = replica.waiting.get(&backing).copied().unwrap_or(0);
+                must!(length >= SERVER_MINIMUM, "a server refuses {length} ms");
+                must!(now + length <= answer_by, "the open poll outlives its worker's");
+                must!((0.0..=1.0).contains(&share), "a share of {share}");
+                must!(replica.draining.is_none(), "a server that stops opens a poll");
+                let poll = OnCluster { member, ends: now + length - 1_000 };
+                must!(replica.open.insert(open, poll).is_none(), "one id twice");
+                let waiting = replica.waiting.len();
+                let bound = match kind {
+                    Kind::Workflow | Kind::Sticky => waiting.max(members),
+                    Kind::Activity | Kind::Nexus => waiting,
+                };
+                must!(replica.open.len() <= bound, "{kind:?}: more polls open than workers wait");
+            }
+            Action::Withdraw => {
+                must!(replica.open.len() > replica.waiting.len(), "withdrawn under a worker");
+                must!(matches!(kind, Kind::Activity | Kind::Nexus), "withdrawn without need");
+                for poll in replica.open.values_mut().filter(|poll| self.withdraws[poll.member]) {
+                    poll.ends = poll.ends.min(now + WITHDRAWAL);
+                }
+            }
+            Action::HandOver { task, poll } => {
+                let oldest = replica.waiting.first_key_value().map(|(&oldest, _)| oldest);
+                must!(oldest == Some(poll), "first come, first served");
+                replica.waiting.remove(&poll);
+                let Some(mut given) = replica.tasks.remove(&task) else {
+                    return Err("a task that the pool does not have".to_owned());
+                };
+                must!(self.finished.insert(given.id), "a task for two");
+                self.answer_offer(given.offered_by.take(), true);
+                self.last = Some((at, task, given));
+            }
+            Action::Decline { task } => {
+                let declined = replica.tasks.remove(&task);
+                must!(declined.is_some(), "a task that nobody offered");
+                self.answer_offer(declined.and_then(|task| task.offered_by), false);
+            }
+            Action::Offer { task } => {
+                let others: Vec<_> = (0..self.replicas.len())
+                    .filter(|&to| to != at && !self.replicas[to].gone)
+                    .collect();
+                let due = now + self.random.random_range(0..OFFER / 2);
+                let letter = if others.is_empty() {
+                    Letter::Answer { to: at, task, taken: false }
+                } else {
+                    let to = others[self.random.random_range(0..others.len())];
+                    Letter::Offer { to, from: at, task }
+                };
+                self.letters.push((due, letter));
+            }
+            Action::GiveBack { task } => {
+                let Some(given) = replica.tasks.remove(&task) else {
+                    return Err("a task that the pool does not have".to_owned());
+                };
+                let hopeless = kind == Kind::Sticky && replica.waiting.is_empty();
+                must!(given.expires <= now || hopeless, "given back before its time");
+                self.backlog[given.member].push_back(given.id);
+            }
+            Action::AnswerEmpty { poll } | Action::Fail { poll, .. } => {
+                must!(replica.waiting.remove(&poll).is_some(), "an answer for nobody");
+            }
+        }
+        Ok(())
+    }
+
+    fn answer_offer(&mut self, offered_by: Option<(usize, OpenId)>, taken: bool) {
+        if let Some((to, task)) = offered_by {
+            let due = self.now + self.random.random_range(0..OFFER / 2);
+            self.letters.push((due, Letter::Answer { to, task, taken }));
+        }
+    }
+
+    /// A poll that is cancelled takes a task with it that is on its way.
+    fn cancel_all(&mut self, at: usize) -> Checked {
+        for (open, poll) in std::mem::take(&mut self.replicas[at].open) {
+            let lost =
+                self.up[poll.member].then(|| self.backlog[poll.member].pop_front()).flatten();
+            must!(lost.is_none(), "a poll was cancelled and its task lost");
+            self.send_quietly(at, Event::PollEnded { open });
+        }
+        Ok(())
+    }
+
+    /// For a broken pool, whose actions do not matter any more.
+    fn send_quietly(&mut self, at: usize, event: Event) {
+        let mut ignored = Vec::new();
+        self.replicas[at].pool.handle(self.now, event, &mut ignored);
+    }
+
+    /// Clusters match their tasks with the polls that are open on them.
+    fn match_tasks(&mut self) -> Checked {
+        for at in 0..self.replicas.len() {
+            for open in self.replicas[at].open.keys().copied().collect::<Vec<_>>() {
+                let Some(&poll) = self.replicas[at].open.get(&open) else { continue };
+                let up = self.up[poll.member];
+                let task = up.then(|| self.backlog[poll.member].pop_front()).flatten();
+                if let Some(id) = task {
+                    self.replicas[at].open.remove(&open);
+                    let expires = self.now + HOLD;
+                    let task = InPool { id, member: poll.member, expires, offered_by: None };
+                    self.replicas[at].tasks.insert(open, task);
+                    self.send(at, Event::TaskCame { open, expires })?;
+                } else if self.now >= poll.ends {
+                    self.replicas[at].open.remove(&open);
+                    let failed = Event::PollFailed { open, failure: Failure::Down };
+                    self.send(at, if up { Event::PollEnded { open } } else { failed })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, at: usize, worker: u64) -> Checked {
+        let poll = PollId(self.next_poll);
+        self.next_poll += 1;
+        let answer_by = self.now + POLL;
+        self.replicas[at].waiting.insert(poll, answer_by);
+        self.send(at, Event::PollCame { poll, worker: WorkerId(worker), answer_by })
+    }
+
+    fn leave(&mut self, at: usize) -> Checked {
+        let waiting = &mut self.replicas[at].waiting;
+        let nth = self.random.random_range(0..waiting.len().max(1));
+        match waiting.keys().nth(nth).copied() {
+            Some(poll) => {
+                waiting.remove(&poll);
+                self.send(at, Event::PollLeft { poll })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A task comes back from a hand-over to a worker that had just gone.
+    fn leave_with_a_task(&mut self) -> Checked {
+        let Some((at, task, given)) = self.last.take() else { return Ok(()) };
+        if self.replicas[at].gone || given.expires <= self.now {
+            return Ok(());
+        }
+        self.finished.remove(&given.id);
+        self.replicas[at].tasks.insert(task, given);
+        self.send(at, Event::TaskReturned { task, expires: given.expires })
+    }
+
+    fn fail(&mut self, member: usize, failure: Failure) -> Checked {
+        for at in 0..self.replicas.len() {
+            let polls = self.replicas[at].open.iter().filter(|(_, poll)| poll.member == member);
+            for open in polls.map(|(&open, _)| open).collect::<Vec<_>>() {
+                self.replicas[at].open.remove(&open);
+                self.send(at, Event::PollFailed { open, failure })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self) -> Checked {
+        let (due, later) = self.letters.drain(..).partition(|(due, _)| *due <= self.now);
+        self.letters = later;
+        let due: Vec<(Millis, Letter)> = due;
+        for (_, letter) in due {
+            match letter {
+                Letter::Answer { to, task, taken } => {
+                    if taken {
+                        self.replicas[to].tasks.remove(&task);
+                    }
+                    self.send(to, Event::OfferEnded { task, taken })?;
+                }
+                Letter::Offer { to, from, task } if self.replicas[to].gone => {
+                    self.answer_offer(Some((from, task)), false);
+                }
+                Letter::Offer { to, from, task } => {
+                    let Some(&offered) = self.replicas[from].tasks.get(&task) else { continue };
+                    let number = self.replicas[to].pool.number();
+                    let here = InPool { offered_by: Some((from, task)), ..offered };
+                    self.replicas[to].tasks.insert(number, here);
+                    let expires = offered.expires;
+                    self.send(to, Event::TaskOffered { task: number, expires })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets time pass up to the next thing that happens by itself.
+    fn pass(&mut self, at_most: Millis) -> Checked {
+        let letters = self.letters.iter().map(|(due, _)| *due);
+        let next = self.replicas.iter().filter_map(|r| r.next(self.now)).chain(letters).min();
+        let until = self.now + at_most;
+        self.now = next.unwrap_or(until).clamp(self.now + 1, until);
+        for at in 0..self.replicas.len() {
+            if self.replicas[at].gone {
+                continue;
+            }
+            self.send(at, Event::Tick)?;
+            let replica = &self.replicas[at];
+            must!(replica.waiting.values().all(|&by| by > self.now), "no answer in time");
+            let latest = self.now.saturating_sub(OFFER);
+            must!(replica.tasks.values().all(|t| t.expires > latest), "a task is held too long");
+            if let Some(since) = replica.draining {
+                let gone = replica.pool.is_empty();
+                must!(gone || self.now - since < DRAIN, "a server does not stop");
+                self.replicas[at].gone = gone;
+            }
+        }
+        self.deliver()?;
+        self.match_tasks()
+    }
+
+    fn one_that_serves(&mut self) -> Option<usize> {
+        let serving: Vec<_> =
+            (0..self.replicas.len()).filter(|&at| self.replicas[at].serves()).collect();
+        let nth = self.random.random_range(0..serving.len().max(1));
+        serving.get(nth).copied()
+    }
+
+    pub fn something_happens(&mut self) -> Checked {
+        let member = self.random.random_range(0..self.members);
+        let Some(at) = self.one_that_serves() else {
+            self.join();
+            return Ok(());
+        };
+        match self.random.random_range(0..100) {
+            0..30 => {
+                let worker = self.random.random_range(0..5);
+                self.poll(at, worker)?;
+            }
+            30..60 => self.add_task(member),
+            60..66 => self.leave(at)?,
+            66..67 => self.leave_with_a_task()?,
+            67..68 => {
+                let worker = WorkerId(self.random.random_range(0..5));
+                for at in 0..self.replicas.len() {
+                    self.send(at, Event::WorkerLeft { worker })?;
+                }
+            }
+            68..70 => {
+                self.up[member] = !self.up[member];
+                let failures = [Failure::Down, Failure::Exhausted, Failure::Final];
+                let failure = failures[self.random.random_range(0..failures.len())];
+                self.fail(member, failure)?;
+            }
+            70..71 => self.join(),
+            71..72 => {
+                self.replicas[at].draining = Some(self.now);
+                self.send(at, Event::Drain)?;
+            }
+            _ => {
+                let at_most = [1, 10, 100, 1_000, 10_000][self.random.random_range(0..5)];
+                self.pass(at_most)?;
+            }
+        }
+        self.match_tasks()
+    }
+
+    fn add_task(&mut self, member: usize) {
+        self.backlog[member].push_back(TaskId(self.next_task));
+        self.next_task += 1;
+    }
+
+    fn unfinished(&self) -> usize {
+        self.next_task as usize - self.finished.len()
+    }
+
+    /// All clusters are up and a worker polls all the time: everything has to come to it.
+    pub fn settle(&mut self) -> Checked {
+        self.up.fill(true);
+        let deadline = self.now + 90_000 + self.unfinished() as Millis * 1_000;
+        while self.unfinished() > 0 {
+            must!(self.now < deadline, "{} tasks do not come to a worker", self.unfinished());
+            let Some(at) = self.replicas.iter().position(Replica::serves) else {
+                self.join();
+                self.pass(100)?;
+                continue;
+            };
+            if self.replicas[at].waiting.is_empty() {
+                self.poll(at, 9)?;
+            }
+            self.pass(100)?;
+        }
+        Ok(())
+    }
+
+    /// How long one worker with one slot takes for so many tasks of one member.
+    pub fn time_of_one_worker(&mut self, member: usize, tasks: u64) -> Result<Millis, String> {
+        for _ in 0..tasks {
+            self.add_task(member);
+        }
+        let began = self.now;
+        while self.unfinished() > 0 {
+            if self.replicas[0].waiting.is_empty() {
+                self.poll(0, 1)?;
+            }
+            self.pass(10)?;
+        }
+        Ok(self.now - began)
+    }
+}

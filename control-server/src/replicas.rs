@@ -1,0 +1,199 @@
+//! The other control servers of this Panko: they are offered what nobody here waits for, and hear
+//! of workers that shut down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use panko_proto::v1::replica_service_client::ReplicaServiceClient;
+use panko_proto::v1::{ListPoolsRequest, ListPoolsResponse, OfferTaskRequest, WorkerLeftRequest};
+use tokio::time::Instant;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+
+use crate::config::{Config, Peers};
+
+/// How long another replica has for an answer. It does no I/O for it.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// The largest message: a task and some words more (a poll's answer is at most 128 MiB).
+const MAX_MESSAGE: usize = 130 * 1024 * 1024;
+
+/// What replicas show each other: nothing where all of them are on one machine.
+pub type Token = Option<MetadataValue<Ascii>>;
+
+/// A task for which nobody here waits.
+#[derive(Debug)]
+pub struct Offer {
+    /// The pool's key.
+    pub pool_key: Bytes,
+    /// The cluster that gave it.
+    pub cluster: String,
+    /// What the poll brought.
+    pub body: Bytes,
+    /// Until when it may be held.
+    pub expires: Instant,
+}
+
+/// All other replicas.
+#[derive(Debug)]
+pub struct Replicas {
+    server: Arc<str>,
+    token: Token,
+    others: Vec<(String, Channel)>,
+}
+
+/// Why replicas cannot be reached as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An address is none.
+    #[error("peers.addresses: {address:?}: {source}; write it like panko-1.example.com:7244")]
+    Address {
+        /// What stands there.
+        address: String,
+        /// Why.
+        source: tonic::transport::Error,
+    },
+    /// The token cannot be read, or is none.
+    #[error(
+        "peers.token_file: {path}: {problem}; put one line of letters and digits into it, the same for all control servers"
+    )]
+    Token {
+        /// The file.
+        path: String,
+        /// Why.
+        problem: String,
+    },
+}
+
+impl Replicas {
+    /// Prepares the connections. Each is made when it is first used.
+    pub fn new(config: &Config) -> Result<Arc<Self>, Error> {
+        let own = config.listen.grpc.to_string();
+        let others = config.peers.addresses.iter().filter(|address| **address != own);
+        let others = others.map(|address| Ok((address.clone(), connect(address)?)));
+        Ok(Arc::new(Self {
+            server: format!("panko-{}", uuid::Uuid::new_v4().simple()).into(),
+            token: token(&config.peers)?,
+            others: others.collect::<Result<_, Error>>()?,
+        }))
+    }
+
+    /// This control server's name among them, new with each start.
+    #[must_use]
+    pub fn server(&self) -> &Arc<str> {
+        &self.server
+    }
+
+    /// What callers have to show.
+    #[must_use]
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// Whether this control server is the only one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.others.is_empty()
+    }
+
+    /// Offers a task to one replica after the other. Whether one took it.
+    ///
+    /// One that does not answer in time may have handed it to a worker, so it counts as taken: a
+    /// task for two is worse than one that its cluster starts again.
+    pub async fn offer(&self, offer: Offer) -> bool {
+        for (address, channel) in &self.others {
+            let left = offer.expires.saturating_duration_since(Instant::now());
+            let request = OfferTaskRequest {
+                server: self.server.to_string(),
+                pool_key: offer.pool_key.clone(),
+                cluster: offer.cluster.clone(),
+                response: offer.body.clone(),
+                expires_in_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
+            };
+            let answer = client(channel).offer_task(self.request(request)).await;
+            match answer {
+                Ok(answer) if answer.get_ref().taken => return true,
+                Ok(_) => {}
+                Err(status) if was_not_sent(&status) => {}
+                Err(status) => {
+                    tracing::warn!(address, %status, "a replica does not say whether it took a task");
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Tells all others that a worker shuts down. One that is down has no polls of it.
+    pub async fn worker_left(&self, instance_key: &[u8]) {
+        join_all(self.others.iter().map(|(address, channel)| async move {
+            let request = WorkerLeftRequest {
+                server: self.server.to_string(),
+                worker_instance_key: Bytes::copy_from_slice(instance_key),
+            };
+            if let Err(status) = client(channel).worker_left(self.request(request)).await {
+                tracing::debug!(address, %status, "a replica was not told of a worker that left");
+            }
+        }))
+        .await;
+    }
+
+    fn request<T>(&self, message: T) -> Request<T> {
+        request(message, &self.token)
+    }
+}
+
+/// Asks a control server how its pools stand: what `panko status polls` shows.
+pub async fn list_pools(address: &str, peers: &Peers) -> anyhow::Result<ListPoolsResponse> {
+    let (channel, token) = (connect(address)?, token(peers)?);
+    Ok(client(&channel).list_pools(request(ListPoolsRequest {}, &token)).await?.into_inner())
+}
+
+fn request<T>(message: T, token: &Token) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(DEADLINE);
+    if let Some(token) = token {
+        request.metadata_mut().insert("authorization", token.clone());
+    }
+    request
+}
+
+fn client(channel: &Channel) -> ReplicaServiceClient<Channel> {
+    ReplicaServiceClient::new(channel.clone())
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE)
+}
+
+fn connect(address: &str) -> Result<Channel, Error> {
+    let failed = |source| Error::Address { address: address.to_owned(), source };
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(failed)?;
+    Ok(endpoint.connect_timeout(DEADLINE / 2).tcp_nodelay(true).connect_lazy())
+}
+
+fn token(peers: &Peers) -> Result<Token, Error> {
+    let Some(path) = &peers.token_file else { return Ok(None) };
+    let failed = |problem: String| Error::Token { path: path.display().to_string(), problem };
+    let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
+    if text.trim().is_empty() {
+        return Err(failed("it is empty".to_owned()));
+    }
+    let value = format!("Bearer {}", text.trim()).parse();
+    value.map(Some).map_err(|_| failed("it does not fit into a header".to_owned()))
+}
+
+/// Whether a call failed before it reached the other side: no connection could be made.
+fn was_not_sent(status: &Status) -> bool {
+    use std::error::Error as _;
+    let mut cause = status.source();
+    let mut connecting = false;
+    while let Some(error) = cause {
+        connecting |= error.to_string().contains("tcp connect error")
+            || error.to_string().contains("connect timed out");
+        cause = error.source();
+    }
+    matches!(status.code(), Code::Unavailable | Code::Unauthenticated | Code::Unimplemented)
+        && (connecting || status.code() != Code::Unavailable)
+}
