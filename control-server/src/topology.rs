@@ -1,6 +1,6 @@
 //! The clusters and virtual namespaces of the configuration, ready to be called.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +23,8 @@ pub struct VirtualNamespace {
     pub members: Vec<Member>,
     /// Each member's share of the slots; 0 for the cordoned.
     pub weights: Vec<u32>,
+    /// In how many parts the polls of a task queue are spread over the control servers.
+    pub spread: BTreeMap<String, u32>,
 }
 
 /// A physical namespace and its cluster.
@@ -65,8 +67,9 @@ impl Topology {
                 Some(Member { cluster, namespace: physical, withdraws_polls })
             });
             let (name, members) = (namespace.name.as_str().into(), members.collect());
-            let weights = namespace.weights();
-            (namespace.name.clone(), Arc::new(VirtualNamespace { name, members, weights }))
+            let (weights, spread) = (namespace.weights(), namespace.spread.clone());
+            let built = VirtualNamespace { name, members, weights, spread };
+            (namespace.name.clone(), Arc::new(built))
         });
         let namespaces = namespaces.collect();
         Ok(Self { clusters, namespaces })

@@ -121,7 +121,7 @@ impl UnaryService<Bytes> for Unary {
 
 impl Frontend {
     async fn dispatch(&self, call: Call) -> Result<Answer, Status> {
-        if call.method.class == Class::Poll {
+        if let Class::Poll { .. } = call.method.class {
             return self.poll(call).await;
         }
         self.answer(call).await.map(|body| Answer { body, receipt: None })
@@ -139,7 +139,7 @@ impl Frontend {
                 "{} has no meaning over several clusters: {instead}",
                 call.method.name
             ))),
-            Class::Poll | Class::Key { .. } | Class::Token { .. } => {
+            Class::Poll { .. } | Class::Key { .. } | Class::Token { .. } => {
                 Err(Status::unimplemented(format!(
                     "{} goes to one cluster by Envoy; send it to Envoy's address, not to the control server's",
                     call.method.name
