@@ -13,6 +13,7 @@ mod control;
 mod envoy;
 mod frame;
 mod options;
+mod process;
 mod report;
 mod server;
 mod side;
