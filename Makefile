@@ -2,6 +2,7 @@
 # make test      what a newcomer and CI run: lint, unit, property and end-to-end tests
 # make test-all  the above and what takes long
 # make bench     what the filter costs Envoy
+# make bench-polls  what pooled polls cost: memory, CPU, time, poll sync (PART="scale --polls 1000": one part)
 # make tools     only what the others get first
 # What is missing is got first, into ~/.cache/panko (PANKO_CACHE).
 
@@ -13,7 +14,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export PANKO_FILTER := $(TARGET)/filter/panko_filter.wasm
 export PANKO_BIN := $(TARGET)/debug/panko
 
-.PHONY: demo test test-all bench filter panko lint unit e2e compose tools fmt
+.PHONY: demo test test-all bench bench-polls filter panko lint unit e2e compose tools fmt
 
 demo: filter panko
 	programs=$$(scripts/tools env cli envoy) && eval "$$programs" && scripts/demo
@@ -28,6 +29,12 @@ bench: filter
 	cargo build --locked --release --package panko-bench
 	programs=$$(scripts/tools env envoy) && eval "$$programs" && \
 	  $(TARGET)/release/bench --envoy "$$PANKO_ENVOY" --filter $(PANKO_FILTER)
+
+bench-polls: PART ?= all
+bench-polls: filter
+	cargo build --locked --release --package panko-control-server --package panko-bench
+	programs=$$(scripts/tools env cli server envoy) && eval "$$programs" && \
+	  $(TARGET)/release/bench-polls --panko $(TARGET)/release/panko $(PART)
 
 filter:
 	scripts/tools wasm

@@ -57,16 +57,17 @@ impl Report {
 }
 
 /// One number, measured once a round.
-#[derive(Serialize)]
-struct Series {
-    median: f64,
+#[derive(Debug, Clone, Serialize)]
+pub struct Series {
+    pub median: f64,
     least: f64,
     most: f64,
     rounds: Vec<f64>,
 }
 
 impl Series {
-    fn new(rounds: Vec<f64>) -> Self {
+    /// Takes the number of each round.
+    pub fn new(rounds: Vec<f64>) -> Self {
         let mut sorted = rounds.clone();
         sorted.sort_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);

@@ -18,14 +18,14 @@ pub const CONNECTION_WINDOW: u32 = 1 << 24;
 /// Serves `answer` for as long as the runtime lives.
 pub async fn serve<F, A>(answer: F) -> std::io::Result<SocketAddr>
 where
-    F: Fn(Stream) -> A + Copy + Send + 'static,
+    F: Fn(Stream) -> A + Clone + Send + 'static,
     A: Future<Output = Result<(), h2::Error>> + Send + 'static,
 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            tokio::spawn(connection(socket, answer));
+            tokio::spawn(connection(socket, answer.clone()));
         }
     });
     Ok(address)

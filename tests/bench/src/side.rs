@@ -32,10 +32,10 @@ impl Side {
         names_cluster: bool,
         case: &Case,
     ) -> anyhow::Result<Self> {
-        let mut envoy = Envoy::start(binary, config)?;
+        let mut envoy = Envoy::start(binary, config, 1)?;
         let end = Instant::now() + START;
         loop {
-            envoy.check()?;
+            envoy.process.check()?;
             let tried = first_call(listener, names_cluster, case).await;
             match tried {
                 Ok(client) => return Ok(Self { envoy, client }),
@@ -56,7 +56,7 @@ impl Side {
 
     /// The CPU that Envoy has used so far.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
-        self.envoy.cpu()
+        self.envoy.process.cpu()
     }
 }
 
