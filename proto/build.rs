@@ -24,8 +24,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
 
-    let protocol = protox::compile(["panko/v1/placement.proto", "panko/v1/replica.proto"], ["."])?;
     let grpc = std::env::var_os("CARGO_FEATURE_GRPC").is_some();
+    let mut files = vec!["panko/v1/placement.proto"];
+    if grpc {
+        files.push("panko/v1/replica.proto");
+    }
+    let protocol = protox::compile(files, ["."])?;
     tonic_prost_build::configure()
         .build_client(grpc)
         .build_server(grpc)

@@ -1,6 +1,11 @@
 //! On whose behalf a call is made: the metadata that goes on to a cluster.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
+use xxhash_rust::xxh64::xxh64;
+
+use crate::config::IdentityBy;
 
 /// A caller's metadata, without what belongs to the connection it came on.
 #[derive(Debug, Clone, Default)]
@@ -47,11 +52,94 @@ impl Caller {
 
     /// What clusters tell callers apart by: polls of different callers never share a pool.
     #[must_use]
-    pub fn identity(&self) -> &[u8] {
-        self.0.get("authorization").map_or(b"", |value| value.as_encoded_bytes())
+    pub fn identity(&self, by: IdentityBy) -> Identity {
+        let token = self.0.get("authorization").map_or(&b""[..], |value| value.as_encoded_bytes());
+        match by {
+            IdentityBy::Claims => claims(token).unwrap_or_else(|| Identity::Token(token.to_vec())),
+            IdentityBy::Token => Identity::Token(token.to_vec()),
+        }
     }
+
+    /// A number for the credentials themselves: another one with each new token.
+    #[must_use]
+    pub fn credentials(&self) -> u64 {
+        xxh64(self.0.get("authorization").map_or(b"", |value| value.as_encoded_bytes()), 0)
+    }
+}
+
+/// Who a caller is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// Whoever shows this `authorization`; nobody if it is empty.
+    Token(Vec<u8>),
+    /// Whoever a token says, as yet unproven: `iss` and `sub` of a JWT (RFC 7519).
+    Claims(Vec<u8>),
+}
+
+impl Identity {
+    /// Bytes that no other identity has.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let (kind, bytes) = match self {
+            Identity::Token(bytes) => (b't', bytes),
+            Identity::Claims(bytes) => (b'c', bytes),
+        };
+        [&[kind], bytes.as_slice()].concat()
+    }
+}
+
+/// Reads issuer and subject out of `Bearer <JWT>`. Nothing is verified here: whoever says that he is
+/// somebody's equal proves it by a poll of his own (`pool::proof`).
+fn claims(authorization: &[u8]) -> Option<Identity> {
+    let token = std::str::from_utf8(authorization).ok()?.strip_prefix("Bearer ")?;
+    let mut parts = token.split('.');
+    let (_, Some(payload), Some(_), None) =
+        (parts.next()?, parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    let payload: serde_json::Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    let claim = |name| payload.get(name).and_then(serde_json::Value::as_str);
+    let (issuer, subject) = (claim("iss").unwrap_or_default(), claim("sub")?);
+    Some(Identity::Claims(serde_json::to_vec(&[issuer, subject]).ok()?))
 }
 
 fn goes_on(key: &str) -> bool {
     !HOP.contains(&key) && !HOP_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(token: &str) -> Caller {
+        Caller::with_api_key(token).unwrap()
+    }
+
+    fn jwt(payload: &str, signature: &str) -> Caller {
+        caller(&format!("e30.{}.{signature}", URL_SAFE_NO_PAD.encode(payload)))
+    }
+
+    #[test]
+    fn a_new_token_of_the_same_subject_is_the_same_caller() {
+        let by = IdentityBy::Claims;
+        let old = jwt(r#"{"iss":"i","sub":"s","exp":1}"#, "x");
+        let new = jwt(r#"{"iss":"i","sub":"s","exp":2}"#, "y");
+        assert_eq!(old.identity(by), new.identity(by));
+        assert_ne!(old.credentials(), new.credentials());
+        assert_ne!(old.identity(IdentityBy::Token), new.identity(IdentityBy::Token));
+        for other in [r#"{"iss":"j","sub":"s"}"#, r#"{"iss":"i","sub":"t"}"#, r#"{"iss":"i"}"#] {
+            assert_ne!(old.identity(by), jwt(other, "x").identity(by), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_of_anybody_is_only_equal_to_itself() {
+        let by = IdentityBy::Claims;
+        for key in ["key", "a.b", "a.b.c", "a.b.c.d"] {
+            assert_eq!(caller(key).identity(by), Identity::Token(format!("Bearer {key}").into()));
+        }
+        assert_eq!(Caller::default().identity(by), Identity::Token(Vec::new()));
+    }
 }

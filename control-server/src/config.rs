@@ -28,6 +28,9 @@ pub struct Config {
     /// Bounds on what is kept in memory.
     #[serde(default)]
     pub limits: Limits,
+    /// Who is who among workers.
+    #[serde(default)]
+    pub callers: Callers,
     /// The control servers that work together.
     #[serde(default, skip_serializing_if = "Peers::is_empty")]
     pub peers: Peers,
@@ -80,6 +83,9 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     /// The name that the cluster's certificate is for; the address's host without.
     pub server_name: Option<String>,
+    /// That all workers may do on the cluster what Panko's client certificate may. Needed with `cert`:
+    /// the cluster sees that certificate in every poll, whoever polls.
+    pub workers_share_cert: bool,
 }
 
 /// One virtual namespace.
@@ -122,6 +128,26 @@ pub enum MemberState {
     Active,
     /// It keeps what it has and gets nothing new.
     Cordoned,
+}
+
+/// Who is who among workers: polls of different callers never share a pool.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Callers {
+    /// What tells them apart.
+    pub identity: IdentityBy,
+}
+
+/// What tells callers apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityBy {
+    /// Issuer and subject of a JWT, so that a new token is the same caller; of anything else the
+    /// whole.
+    #[default]
+    Claims,
+    /// The whole `authorization` header.
+    Token,
 }
 
 /// Bounds on what is kept in memory. A full one answers RESOURCE_EXHAUSTED.

@@ -63,6 +63,7 @@ pub async fn run(
     let frontend = Arc::new(Frontend {
         topology,
         pools: pools.clone(),
+        identity_by: config.callers.identity,
         replicas,
         answers,
         metrics: metrics.clone(),

@@ -49,6 +49,9 @@ impl Problems<'_> {
                     &format!("cluster {name:?} has one of tls.cert and tls.key; give both or none"),
                 );
             }
+            if tls.is_some_and(|tls| tls.cert.is_some() && !tls.workers_share_cert) {
+                self.add(name, 0, &format!("cluster {name:?} sees Panko's client certificate in every poll, so a cluster that authorizes workers by theirs would lend all of them Panko's rights; let it authorize by token, or set tls.workers_share_cert: true if all workers may do the same there"));
+            }
         }
     }
 

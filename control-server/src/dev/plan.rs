@@ -59,6 +59,7 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
         clusters: names.iter().zip(&clusters).map(|(name, c)| in_config(name, c)).collect(),
         namespaces: options.namespaces.iter().map(|n| namespace(n, &names, options)).collect(),
         limits: config::Limits::default(),
+        callers: config::Callers::default(),
         peers: control_server::peers(&control_servers, data)?,
     };
     let panko_yamls = control_server::configs(&control_servers, &config, data)?;

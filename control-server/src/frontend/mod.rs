@@ -22,6 +22,7 @@ use tonic::server::{Grpc, UnaryService};
 use tonic::{Request, Response, Status};
 
 use crate::caller::Caller;
+use crate::config::IdentityBy;
 use crate::identify::LastAnswers;
 use crate::metrics::Metrics;
 use crate::pool::delivery::{Receipt, Tracked};
@@ -41,6 +42,8 @@ pub struct Frontend {
     pub topology: Arc<Topology>,
     /// The pools of polls.
     pub pools: Arc<Registry>,
+    /// What tells callers apart.
+    pub identity_by: IdentityBy,
     /// The other control servers.
     pub replicas: Arc<Replicas>,
     /// What clusters that are down last said.

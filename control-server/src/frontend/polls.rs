@@ -29,7 +29,8 @@ impl Frontend {
             return Err(Status::failed_precondition("Context timeout is too short."));
         }
         let method = call.method;
-        let poll = Poll::read(method, call.caller, call.body).map_err(|e| malformed(method, e))?;
+        let poll = Poll::read(method, call.caller, self.identity_by, call.body)
+            .map_err(|e| malformed(method, e))?;
         let namespace = self.namespace(poll.namespace.as_bytes())?;
         if poll.task_queue.is_empty() {
             return Err(Status::invalid_argument("TaskQueue is not set on request."));

@@ -7,7 +7,8 @@ use panko_routing::wire::fields::{Field, Value, fields, last_bytes};
 use xxhash_rust::xxh64::xxh64;
 
 use super::event::{Kind, WorkerId};
-use crate::caller::Caller;
+use crate::caller::{Caller, Identity};
+use crate::config::IdentityBy;
 
 /// `TASK_QUEUE_KIND_STICKY` of `temporal.api.enums.v1.TaskQueueKind`.
 const KIND_STICKY: u64 = 2;
@@ -92,14 +93,22 @@ pub struct Poll {
     pub worker: WorkerId,
     /// What kind of tasks.
     pub kind: Kind,
+    /// Whether the caller only says who he is: then his right to the pool's tasks is to be proven.
+    pub claims: bool,
 }
 
 impl Poll {
     /// Reads a poll request. Fails when its bytes are not protobuf.
-    pub fn read(method: &'static Method, caller: Caller, body: Bytes) -> Result<Self, Error> {
+    pub fn read(
+        method: &'static Method,
+        caller: Caller,
+        by: IdentityBy,
+        body: Bytes,
+    ) -> Result<Self, Error> {
+        let identity = caller.identity(by);
         let numbers = PollFields::of(method);
         let mut key = Vec::with_capacity(body.len() + 128);
-        for part in [method.name.as_bytes(), caller.identity()] {
+        for part in [method.name.as_bytes(), &identity.bytes()] {
             key.extend_from_slice(&(part.len() as u32).to_le_bytes());
             key.extend_from_slice(part);
         }
@@ -127,6 +136,7 @@ impl Poll {
             worker: worker_id(last_bytes(&body, numbers.instance_key)?),
             key: PoolKey(key.into()),
             kind,
+            claims: matches!(identity, Identity::Claims(_)),
             caller,
             // What came may share a large buffer of the connection's with others.
             body: Bytes::copy_from_slice(&body),

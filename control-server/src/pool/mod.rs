@@ -10,6 +10,7 @@
 //! * [`task`] — what came back: is it a task, until when may it be held, how to give it back.
 //! * [`scaling`] — what workers hear of how many pollers there should be.
 //! * [`shell`] — one tokio task per pool that drives the machine; [`act`] — what it does then.
+//! * [`proof`] — that a caller whose token is new may have the pool's tasks.
 //! * [`delivery`] — whether a task was written to the worker's connection.
 //! * [`registry`] — all pools; [`limits`] and [`totals`] — what is bounded over all of them.
 //! * [`status`] — how a pool stands, for operators.
@@ -23,6 +24,7 @@ pub mod limits;
 pub mod machine;
 pub mod member;
 pub mod members;
+pub mod proof;
 pub mod registry;
 pub mod request;
 pub mod scaling;

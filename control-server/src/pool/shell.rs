@@ -13,6 +13,7 @@ use super::delivery::Receipt;
 use super::event::{Action, Event, Failure, Millis, OpenId, PollId, WorkerId};
 use super::key::{Poll, PoolKey};
 use super::machine::Pool;
+use super::proof::{Candidate, Proven};
 use super::scaling;
 use super::status::{self, PoolStatus};
 use super::task;
@@ -29,6 +30,8 @@ pub const IDLE: Duration = Duration::from_secs(60);
 pub enum Message {
     /// A worker polls.
     Came(Box<Arrival>),
+    /// What a cluster says of a poll whose right was to be proven.
+    Proved(OpenId, Result<Bytes, Status>),
     /// A worker's poll went away.
     Left(PollId),
     /// A worker shuts down.
@@ -133,6 +136,8 @@ pub struct Shell {
     /// The instance key of the pool's own polls; another one after each withdrawal.
     pub(super) instance_key: Arc<str>,
     pub(super) parked: HashMap<PollId, Parked>,
+    pub(super) proven: Proven,
+    pub(super) candidates: HashMap<OpenId, Candidate>,
     pub(super) open: HashMap<OpenId, usize>,
     pub(super) tasks: HashMap<OpenId, Task>,
     pub(super) failures: HashMap<OpenId, Status>,
@@ -164,6 +169,8 @@ impl Shell {
             own,
             newest,
             parked: HashMap::new(),
+            proven: Proven::default(),
+            candidates: HashMap::new(),
             open: HashMap::new(),
             tasks: HashMap::new(),
             failures: HashMap::new(),
@@ -192,7 +199,8 @@ impl Shell {
             }
             let idle = self.pool.idle_since().map(|since| self.now().saturating_sub(since));
             let idle = idle.is_some_and(|idle| idle >= IDLE.as_millis() as Millis);
-            if idle && self.tasks.is_empty() && may_end(&messages) {
+            let empty = self.tasks.is_empty() && self.candidates.is_empty();
+            if idle && empty && may_end(&messages) {
                 return;
             }
         }
@@ -208,7 +216,9 @@ impl Shell {
 
     fn on(&mut self, message: Message) {
         match message {
-            Message::Came(arrival) => self.came(*arrival),
+            Message::Came(arrival) if self.is_proven(&arrival) => self.joined(*arrival),
+            Message::Came(arrival) => self.prove(*arrival),
+            Message::Proved(id, result) => self.proved(id, result),
             Message::Left(poll) => {
                 self.parked.remove(&poll);
                 self.step(Event::PollLeft { poll });
@@ -230,7 +240,7 @@ impl Shell {
         }
     }
 
-    fn came(&mut self, arrival: Arrival) {
+    pub(super) fn joined(&mut self, arrival: Arrival) {
         let Arrival { id: poll, poll: newest, answer_by, answer } = arrival;
         let (worker, answer_by) = (newest.worker, self.millis(answer_by));
         self.newest = newest;

@@ -1,0 +1,120 @@
+//! Proof that a caller may have a pool's tasks.
+//!
+//! A pool hands tasks that it got with one worker's credentials to another worker. Where both show
+//! the same key they have the same rights. Where a token only says whose it is, anybody could write
+//! the same into one: so the first poll with each new token goes to a cluster as it is, and joins
+//! the pool when the cluster has accepted it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tonic::Status;
+
+use super::event::{Event, OpenId};
+use super::request;
+use super::shell::{Arrival, Message, Shell, Task};
+use super::task;
+
+/// The shortest poll that servers take, and some for the way: it is answered empty after a second.
+const LENGTH: Duration = Duration::from_millis(2_200);
+
+/// How many tokens a pool remembers. Beyond that they are proven again.
+const REMEMBERED: usize = 1_000;
+
+/// For how long a proof counts: a token may be revoked meanwhile.
+const COUNTS: Duration = Duration::from_secs(600);
+
+/// The tokens that are proven in one pool, and since when.
+#[derive(Debug, Default)]
+pub struct Proven(HashMap<u64, Instant>);
+
+impl Proven {
+    fn has(&self, credentials: u64) -> bool {
+        self.0.get(&credentials).is_some_and(|since| since.elapsed() < COUNTS)
+    }
+
+    fn add(&mut self, credentials: u64) {
+        if self.0.len() >= REMEMBERED {
+            self.0.clear();
+        }
+        self.0.insert(credentials, Instant::now());
+    }
+}
+
+/// A poll whose right is being proven.
+#[derive(Debug)]
+pub struct Candidate {
+    arrival: Arrival,
+    /// The member that is asked.
+    member: usize,
+    /// Members that could not be reached.
+    tried: usize,
+}
+
+impl Shell {
+    /// Whether a poll may join the pool as it is.
+    pub(super) fn is_proven(&self, arrival: &Arrival) -> bool {
+        !arrival.poll.claims || self.proven.has(arrival.poll.caller.credentials())
+    }
+
+    /// Asks a member for the sake of a poll that is not proven. It is one worker's one poll, so no
+    /// more are open than wait.
+    pub(super) fn prove(&mut self, arrival: Arrival) {
+        let member = arrival.id.0 as usize % self.namespace.members.len().max(1);
+        self.ask(Candidate { arrival, member, tried: 0 });
+    }
+
+    fn ask(&mut self, candidate: Candidate) {
+        let Some(member) = self.namespace.members.get(candidate.member) else { return };
+        let (id, own, cluster) = (self.pool.number(), self.own.clone(), member.cluster.clone());
+        let poll = &candidate.arrival.poll;
+        let (method, caller) = (poll.method, poll.caller.clone());
+        // An even share of the worker's rate: nothing is known of its tasks yet.
+        let share = 1.0 / self.namespace.members.len() as f64;
+        let body = request::pooled(method, &poll.body, &self.instance_key, share);
+        self.candidates.insert(id, candidate);
+        let errand = self.around.totals.errand();
+        tokio::spawn(async move {
+            let _errand = errand;
+            let result = cluster.call(method, &caller, body, LENGTH).await;
+            // The pool outlives its polls, so it listens.
+            let _ = own.send(Message::Proved(id, result));
+        });
+    }
+
+    /// The cluster has spoken.
+    pub(super) fn proved(&mut self, id: OpenId, result: Result<Bytes, Status>) {
+        let Some(mut candidate) = self.candidates.remove(&id) else { return };
+        match result {
+            Ok(body) => {
+                let member = candidate.member;
+                self.proven.add(candidate.arrival.poll.caller.credentials());
+                if !candidate.arrival.answer.is_closed() {
+                    self.joined(candidate.arrival);
+                }
+                if task::is_task(&body) {
+                    let (came, held) = (Instant::now(), self.pool.waiting() == 0);
+                    let expires = came + task::hold(self.newest.kind, &body);
+                    self.metrics.came(held);
+                    self.tasks.insert(id, Task { body, member, came, expires, held, taken: None });
+                    self.step(Event::TaskCame { open: id, expires: self.millis(expires) });
+                }
+            }
+            Err(status)
+                if is_down(&status) && candidate.tried + 1 < self.namespace.members.len() =>
+            {
+                candidate.tried += 1;
+                candidate.member = (candidate.member + 1) % self.namespace.members.len();
+                self.ask(candidate);
+            }
+            // One who has gone wants no answer.
+            Err(status) => drop(candidate.arrival.answer.send(Err(status))),
+        }
+    }
+}
+
+fn is_down(status: &Status) -> bool {
+    matches!(status.code(), tonic::Code::Unavailable | tonic::Code::DeadlineExceeded)
+}
