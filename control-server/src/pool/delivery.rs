@@ -28,6 +28,11 @@ impl Receipt {
     pub fn new(task: OpenId, pool: mpsc::UnboundedSender<Message>) -> Arc<Self> {
         Arc::new(Self { task, pool, written: AtomicBool::new(false) })
     }
+
+    /// The task is with its worker.
+    pub fn set_written(&self) {
+        self.written.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Receipt {
@@ -68,7 +73,9 @@ impl Body for Tracked {
             Some(Err(_)) => false,
             None => true,
         };
-        self.receipt.written.fetch_or(written, Ordering::Relaxed);
+        if written {
+            self.receipt.set_written();
+        }
         Poll::Ready(frame)
     }
 
@@ -78,5 +85,41 @@ impl Body for Tracked {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    fn tracked() -> (Tracked, mpsc::UnboundedReceiver<Message>) {
+        let (pool, messages) = mpsc::unbounded_channel();
+        let body = http_body_util::Full::new(Bytes::from_static(b"task"));
+        let body = body.map_err(|never| match never {});
+        (Tracked::new(tonic::body::Body::new(body), Receipt::new(OpenId(7), pool)), messages)
+    }
+
+    fn heard(mut messages: mpsc::UnboundedReceiver<Message>) -> bool {
+        match messages.try_recv() {
+            Ok(Message::Written { task: OpenId(7), written }) => written,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_read_to_its_end_is_written() {
+        let (body, messages) = tracked();
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "task");
+        assert!(heard(messages));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_dropped_after_its_data_is_not() {
+        let (mut body, messages) = tracked();
+        assert!(body.frame().await.unwrap().unwrap().is_data());
+        drop(body);
+        assert!(!heard(messages));
     }
 }
