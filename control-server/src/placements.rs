@@ -94,7 +94,10 @@ fn snapshot(states: &[State]) -> Result<Snapshot, placement::Error> {
             }
         });
         let version = PlacementVersion(state.version);
-        Placement::new(&state.namespace.name, version, members.collect(), state.slots.clone())
+        let (namespace, slots) = (&state.namespace, state.slots.clone());
+        let placement = Placement::new(&namespace.name, version, members.collect(), slots)?;
+        let spread = namespace.spread.iter().map(|(queue, parts)| (queue.as_str(), *parts));
+        Ok(placement.with_spread(spread))
     };
     Ok(Some(Arc::new(states.iter().map(placement).collect::<Result<_, _>>()?)))
 }

@@ -1,6 +1,6 @@
 //! The clusters and virtual namespaces of the configuration, ready to be called.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::cluster::{self, Cluster};
@@ -22,6 +22,8 @@ pub struct VirtualNamespace {
     pub members: Vec<Member>,
     /// Each member's share of the slots; 0 for the cordoned.
     pub weights: Vec<u32>,
+    /// In how many parts the polls of a task queue are spread over the control servers.
+    pub spread: BTreeMap<String, u32>,
 }
 
 /// A physical namespace and its cluster.
@@ -48,8 +50,8 @@ impl Topology {
                 Some(Member { cluster: find(&member.cluster)?, namespace: physical })
             });
             let (name, members) = (namespace.name.clone(), members.collect());
-            let weights = namespace.weights();
-            (name.clone(), Arc::new(VirtualNamespace { name, members, weights }))
+            let (weights, spread) = (namespace.weights(), namespace.spread.clone());
+            (name.clone(), Arc::new(VirtualNamespace { name, members, weights, spread }))
         });
         let namespaces = namespaces.collect();
         Ok(Self { clusters, namespaces })

@@ -5,6 +5,12 @@ use panko_routing::call::Headers;
 /// The header that the route's `cluster_header` names.
 pub const CLUSTER: &str = "panko-cluster";
 
+/// What Envoy chooses a control server by.
+pub const POLL_HASH: &str = "panko-poll-hash";
+
+/// Whose connection a poll came on: Envoy's node id, `/`, and the connection's number.
+pub const CONNECTION: &str = "panko-connection";
+
 /// Headers with this prefix are Panko's; what a client sends of them is removed.
 const OURS: &str = "panko-";
 

@@ -75,10 +75,16 @@ pub fn tick_after(delay: Duration) {
     noted("set the tick", hostcalls::set_tick_period(delay));
 }
 
-/// A property of the node or the plugin as text; empty when it is not there.
-pub fn property(path: Vec<&str>) -> String {
-    let value = hostcalls::get_property(path).ok().flatten().unwrap_or_default();
-    String::from_utf8(value).unwrap_or_default()
+/// Envoy's node id; empty when it has none.
+pub fn node_id() -> String {
+    let id = hostcalls::get_property(vec!["xds", "node", "id"]).ok().flatten().unwrap_or_default();
+    String::from_utf8(id).unwrap_or_default()
+}
+
+/// The number of the client's connection: Envoy gives out each once between its start and its end.
+pub fn connection_id() -> Option<u64> {
+    let bytes = hostcalls::get_property(vec!["connection", "id"]).ok().flatten()?;
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
 }
 
 /// Writes to Envoy's log.

@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use panko_proto::rpc::Method;
 use panko_routing::call::{Begun, Call};
-use panko_routing::{Decision, Refusal};
+use panko_routing::{Decision, PollHash, Refusal};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use crate::headers::{CLUSTER, RequestHeaders};
+use crate::headers::{CLUSTER, CONNECTION, POLL_HASH, RequestHeaders};
 use crate::host;
 use crate::state::State;
 
@@ -28,16 +28,28 @@ impl Http {
 
     /// Acts on a decision. `Continue` lets the headers go.
     fn act(&self, method: &'static Method, decision: Decision) -> Action {
+        let control_server = (&self.state.control_server, &self.state.control_server_label);
         let (name, label) = match &decision {
             Decision::Cluster(cluster) => (cluster, cluster),
-            Decision::ControlServer => {
-                (&self.state.control_server, &self.state.control_server_label)
+            Decision::ControlServer => control_server,
+            Decision::Poll(hash) => {
+                self.describe_poll(*hash);
+                control_server
             }
             Decision::Refuse(refusal) => return self.refuse(refusal),
         };
         host::set_request_header(CLUSTER, name);
         self.state.metrics.call(method, label);
         Action::Continue
+    }
+
+    /// Says of a poll what Envoy chooses a control server by, and what that one limits it by.
+    fn describe_poll(&self, hash: PollHash) {
+        host::set_request_header(POLL_HASH, &hash.to_string());
+        if let Some(connection) = host::connection_id() {
+            let connection = format!("{}/{connection}", self.state.node);
+            host::set_request_header(CONNECTION, &connection);
+        }
     }
 
     fn refuse(&self, refusal: &Refusal) -> Action {

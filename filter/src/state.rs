@@ -7,6 +7,7 @@ use std::sync::Arc;
 use panko_routing::Placements;
 
 use crate::config::Config;
+use crate::host;
 use crate::metrics::{CONTROL_SERVER, Metrics};
 
 /// A worker's state.
@@ -17,6 +18,8 @@ pub struct State {
     pub metrics: Metrics,
     /// Envoy's name of the control server's cluster.
     pub control_server: Arc<str>,
+    /// Envoy's node id.
+    pub node: String,
     /// The control server's name in metrics.
     pub control_server_label: Arc<str>,
 }
@@ -27,6 +30,7 @@ impl State {
             placements: RefCell::default(),
             metrics: Metrics::default(),
             control_server: config.control_server.as_str().into(),
+            node: host::node_id(),
             control_server_label: CONTROL_SERVER.into(),
         })
     }

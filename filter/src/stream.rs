@@ -47,7 +47,7 @@ impl PlacementStream {
                 let hello = Hello {
                     protocol: PROTOCOL,
                     release: env!("CARGO_PKG_VERSION").to_owned(),
-                    node: host::property(vec!["xds", "node", "id"]),
+                    node: host::node_id(),
                 };
                 send(stream, filter_message::Message::Hello(hello));
             }

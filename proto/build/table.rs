@@ -114,7 +114,11 @@ fn entry(
             path.push(TOKEN_NAMESPACE_ID);
             format!("Class::Token {{ uuid: &{path:?} }}")
         }
-        "poll" => "Class::Poll".to_owned(),
+        "poll" => {
+            let namespace = messages.resolve(input, "namespace", Leaf::String)?;
+            let queue = key_path(row.rest, input, messages)?;
+            format!("Class::Poll {{ namespace: &{namespace:?}, queue: {queue} }}")
+        }
         "gather" => "Class::Gather".to_owned(),
         "broadcast" => "Class::Broadcast".to_owned(),
         "local" => "Class::Local".to_owned(),

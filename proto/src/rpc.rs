@@ -30,8 +30,13 @@ pub enum Class {
         /// Field numbers from the request through its task token to the UUID.
         uuid: &'static [u32],
     },
-    /// By the control server's pool of polls.
-    Poll,
+    /// By the control server's pool of polls: by the one that has those of the task queue.
+    Poll {
+        /// Path of the request's `namespace` field.
+        namespace: &'static [u32],
+        /// Where the task queue's name is, and which of its tasks are asked for.
+        queue: KeyPath,
+    },
     /// The control server asks every member and merges.
     Gather,
     /// The control server tells every member.
@@ -45,10 +50,11 @@ pub enum Class {
     },
 }
 
-/// A place in a request that holds a key's id.
+/// A place in a request that holds a key's id, or the name of a poll's task queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyPath {
-    /// What stands before the id in the key: `workflow`, `schedule`, `activity`, …
+    /// What stands before the id in the key: `workflow`, `schedule`, `activity`, … Of a task queue:
+    /// which of its tasks.
     pub kind: &'static str,
     /// Field numbers from the request down to the id.
     pub path: &'static [u32],
@@ -69,7 +75,7 @@ impl Class {
         match self {
             Class::Key { .. } => "key",
             Class::Token { .. } => "token",
-            Class::Poll => "poll",
+            Class::Poll { .. } => "poll",
             Class::Gather => "gather",
             Class::Broadcast => "broadcast",
             Class::Local => "local",

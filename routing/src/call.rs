@@ -4,7 +4,8 @@ use panko_proto::rpc::{Class, KeyPath, Method};
 
 use crate::decision::{Decision, Refusal};
 use crate::key::Key;
-use crate::placement::{NamespaceUuid, Placements};
+use crate::placement::{NamespaceUuid, Placement, Placements};
+use crate::poll::PollHash;
 use crate::wire::frame::{Encoding, FrameError, FrameReader};
 use crate::wire::scanner::Scanner;
 
@@ -50,6 +51,8 @@ enum Sought {
     Key(&'static [KeyPath]),
     /// The UUID in the token.
     Token,
+    /// The namespace, then the task queue.
+    Poll(&'static KeyPath),
 }
 
 impl Call {
@@ -65,13 +68,16 @@ impl Call {
         if !placements.is_ready() {
             return Begun::Decided(method, Decision::Refuse(Refusal::NoPlacement));
         }
-        let (scanner, sought) = match method.class {
+        let (scanner, sought) = match &method.class {
             Class::Key { namespace, keys } => {
-                let paths = std::iter::once(namespace).chain(keys.iter().map(|key| key.path));
+                let paths = std::iter::once(*namespace).chain(keys.iter().map(|key| key.path));
                 (Scanner::new(paths), Sought::Key(keys))
             }
-            Class::Token { uuid } => (Scanner::new([uuid]), Sought::Token),
-            Class::Poll | Class::Gather | Class::Broadcast | Class::Local => {
+            Class::Token { uuid } => (Scanner::new([*uuid]), Sought::Token),
+            Class::Poll { namespace, queue } => {
+                (Scanner::new([*namespace, queue.path]), Sought::Poll(queue))
+            }
+            Class::Gather | Class::Broadcast | Class::Local => {
                 return Begun::Decided(method, Decision::ControlServer);
             }
             Class::Refused { instead } => {
@@ -98,7 +104,7 @@ impl Call {
     pub fn push(&mut self, body: &[u8], end: bool, placements: &Placements) -> Option<Decision> {
         let sought = self.sought;
         let done = |scanner: &Scanner| match sought {
-            Sought::Key(_) => scanner.has(0) && scanner.has(1),
+            Sought::Key(_) | Sought::Poll(_) => scanner.has(0) && scanner.has(1),
             Sought::Token => scanner.has(0),
         };
         match self.frame.push(body, self.encoding, &mut self.scanner, done) {
@@ -124,17 +130,21 @@ impl Call {
         match self.sought {
             Sought::Token => self.by_token(placements),
             Sought::Key(keys) => self.by_key(keys, placements),
+            Sought::Poll(queue) => self.by_queue(queue, placements),
         }
     }
 
-    fn by_key(&self, keys: &[KeyPath], placements: &Placements) -> Result<Decision, Refusal> {
+    /// The placement of the namespace that the request names.
+    fn placement<'a>(&self, placements: &'a Placements) -> Result<&'a Placement, Refusal> {
         let namespace = self.scanner.value(0).ok_or(Refusal::NamespaceNotSet)?;
-        let placement = std::str::from_utf8(namespace)
-            .ok()
-            .and_then(|name| placements.get(name))
-            .ok_or_else(|| Refusal::UnknownNamespace {
+        let known = std::str::from_utf8(namespace).ok().and_then(|name| placements.get(name));
+        known.ok_or_else(|| Refusal::UnknownNamespace {
             namespace: String::from_utf8_lossy(namespace).into_owned(),
-        })?;
+        })
+    }
+
+    fn by_key(&self, keys: &[KeyPath], placements: &Placements) -> Result<Decision, Refusal> {
+        let placement = self.placement(placements)?;
         let not_set = || Refusal::KeyNotSet {
             method: self.method.name,
             kind: keys.first().map_or("", |key| key.kind),
@@ -146,6 +156,13 @@ impl Call {
             .ok_or_else(not_set)?;
         let owner = placement.owner(&key).ok_or(Refusal::NoPlacement)?;
         Ok(Decision::Cluster(owner.cluster.clone()))
+    }
+
+    fn by_queue(&self, path: &KeyPath, placements: &Placements) -> Result<Decision, Refusal> {
+        let placement = self.placement(placements)?;
+        let queue = self.scanner.value(1).ok_or(Refusal::TaskQueueNotSet)?;
+        let part = placement.part_of(queue);
+        Ok(Decision::Poll(PollHash::of(path.kind, placement.namespace(), queue, part)))
     }
 
     fn by_token(&self, placements: &Placements) -> Result<Decision, Refusal> {

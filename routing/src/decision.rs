@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::poll::PollHash;
 use crate::wire;
 
 /// Where a call goes.
@@ -11,6 +12,8 @@ pub enum Decision {
     Cluster(Arc<str>),
     /// To the control server.
     ControlServer,
+    /// To the control server that has the polls of this hash.
+    Poll(PollHash),
     /// Nowhere.
     Refuse(Refusal),
 }
@@ -80,6 +83,9 @@ pub enum Refusal {
         /// Which kind of id.
         kind: &'static str,
     },
+    /// No task queue in a poll.
+    #[error("TaskQueue is not set on request.")]
+    TaskQueueNotSet,
     /// A token that no member's namespace has made.
     #[error("the task token is not of any cluster behind Panko")]
     UnknownToken,
@@ -118,9 +124,10 @@ impl Refusal {
             | Refusal::Encoding { .. } => Code::Unimplemented,
             Refusal::Truncated | Refusal::Empty => Code::Internal,
             Refusal::Malformed { error: wire::Error::TooFar, .. } => Code::ResourceExhausted,
-            Refusal::Malformed { .. } | Refusal::NamespaceNotSet | Refusal::KeyNotSet { .. } => {
-                Code::InvalidArgument
-            }
+            Refusal::Malformed { .. }
+            | Refusal::NamespaceNotSet
+            | Refusal::KeyNotSet { .. }
+            | Refusal::TaskQueueNotSet => Code::InvalidArgument,
             Refusal::UnknownNamespace { .. } | Refusal::UnknownToken => Code::NotFound,
         }
     }
@@ -140,6 +147,7 @@ impl Refusal {
             Refusal::NamespaceNotSet => "namespace_not_set",
             Refusal::UnknownNamespace { .. } => "unknown_namespace",
             Refusal::KeyNotSet { .. } => "key_not_set",
+            Refusal::TaskQueueNotSet => "task_queue_not_set",
             Refusal::UnknownToken => "unknown_token",
             Refusal::TokenOfUnreached { .. } => "token_of_unreached",
         }
@@ -147,7 +155,7 @@ impl Refusal {
 }
 
 /// Every reason that [`Refusal::reason`] gives, so that metrics can be there before the first one.
-pub const REASONS: [&str; 13] = [
+pub const REASONS: [&str; 14] = [
     "no_placement",
     "not_grpc",
     "unknown_method",
@@ -159,6 +167,7 @@ pub const REASONS: [&str; 13] = [
     "namespace_not_set",
     "unknown_namespace",
     "key_not_set",
+    "task_queue_not_set",
     "unknown_token",
     "token_of_unreached",
 ];

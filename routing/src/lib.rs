@@ -5,7 +5,8 @@
 //! 1. [`call::Call::begin`] looks at the headers. Most classes are decided by the method alone.
 //! 2. [`call::Call::push`] reads the body as it comes ([`wire`]: gRPC frame, gzip, protobuf) up to
 //!    the field that decides, and no further.
-//! 3. [`placement::Placements`] answers where that key or token lives.
+//! 3. [`placement::Placements`] answers where that key or token lives; [`poll`] which control server
+//!    gets a poll.
 //! 4. The result is one [`Decision`].
 //!
 //! Nothing here does I/O, reads a clock, or knows its host: the Envoy filter and the control server
@@ -17,9 +18,11 @@ pub mod call;
 pub mod decision;
 pub mod key;
 pub mod placement;
+pub mod poll;
 pub mod wire;
 
 pub use call::Call;
 pub use decision::{Decision, Refusal};
 pub use key::{Key, SLOTS, Slot};
 pub use placement::{Placement, Placements};
+pub use poll::PollHash;

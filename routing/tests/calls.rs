@@ -78,10 +78,8 @@ fn a_token_goes_to_the_cluster_that_made_it() {
 }
 
 #[test]
-fn polls_lists_and_local_calls_go_to_the_control_server_unread() {
-    for method in
-        ["PollActivityTaskQueue", "ListWorkflowExecutions", "ShutdownWorker", "GetSystemInfo"]
-    {
+fn lists_broadcasts_and_local_calls_go_to_the_control_server_unread() {
+    for method in ["ListWorkflowExecutions", "ShutdownWorker", "GetSystemInfo"] {
         assert_eq!(decide(method, "", b"not looked at"), Decision::ControlServer);
     }
 }

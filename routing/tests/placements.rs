@@ -60,6 +60,7 @@ proptest! {
             .map(|n| member(&format!("c{n}"), (n % 2 == 0).then_some(UUID_A)))
             .collect();
         let sent = Placement::new("default", PlacementVersion(3), members, slots).unwrap();
+        let sent = sent.with_spread([("hot", 8), ("warm", 2)]);
         let received = Placement::try_from(v1::Placement::from(&sent)).unwrap();
         prop_assert_eq!(received, sent);
     }

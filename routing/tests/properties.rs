@@ -103,7 +103,8 @@ fn fuzz_wire_reader() {
     bolero::check!().with_type::<(Vec<u8>, Vec<u8>, bool)>().for_each(|(body, cuts, gzip)| {
         let cuts: Vec<usize> = cuts.iter().map(|&cut| usize::from(cut)).collect();
         let body = if *gzip { gzip_frame(body) } else { body.clone() };
-        for method in ["SignalWorkflowExecution", "RespondNexusTaskCompleted"] {
+        for method in ["SignalWorkflowExecution", "RespondNexusTaskCompleted", "PollNexusTaskQueue"]
+        {
             let whole = decide(method, "gzip", &body);
             let pieces = decide_in_pieces(method, "gzip", &body, &cuts);
             // A body that is wrong twice may be refused for either, by where it is cut.

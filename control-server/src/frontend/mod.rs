@@ -102,7 +102,7 @@ impl UnaryService<Bytes> for Unary {
 impl Frontend {
     async fn dispatch(&self, call: Call) -> Result<Bytes, Status> {
         match call.method.class {
-            Class::Poll => self.poll(call).await,
+            Class::Poll { .. } => self.poll(call).await,
             Class::Local => self.local(call).await,
             Class::Broadcast => self.broadcast(call).await,
             Class::Gather => Err(Status::unimplemented(format!(

@@ -19,11 +19,15 @@ impl From<&Placement> for v1::Placement {
             namespace: member.namespace.to_string(),
             namespace_uuid: member.uuid.map(|uuid| uuid.to_string()).unwrap_or_default(),
         });
+        let spread = placement
+            .spread()
+            .map(|(queue, parts)| v1::Spread { task_queue: queue.to_owned(), parts });
         v1::Placement {
             namespace: placement.namespace().to_owned(),
             version: placement.version().0,
             members: members.collect(),
             slots: runs,
+            spread: spread.collect(),
         }
     }
 }
@@ -68,6 +72,8 @@ impl TryFrom<v1::Placement> for Placement {
                 uuid,
             });
         }
-        Placement::new(&namespace, PlacementVersion(sent.version), members, slots)
+        let spread = sent.spread.iter().map(|spread| (spread.task_queue.as_str(), spread.parts));
+        let version = PlacementVersion(sent.version);
+        Ok(Placement::new(&namespace, version, members, slots)?.with_spread(spread))
     }
 }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::key::{Key, SLOTS, Slot};
+use crate::poll::Spread;
 pub use uuid::NamespaceUuid;
 
 /// A placement's version. It only grows.
@@ -38,6 +39,8 @@ pub struct Placement {
     members: Vec<Member>,
     /// The owner of each slot; all of them are indices into `members`.
     slots: Box<[MemberIndex; SLOTS]>,
+    /// By task queue.
+    spread: HashMap<Box<str>, Spread>,
 }
 
 /// Why members and slots do not make a placement.
@@ -92,7 +95,16 @@ impl Placement {
             let (namespace, owner) = (namespace.to_owned(), owner.0.into());
             return Err(Error::UnknownOwner { namespace, slot, owner, members: members.len() });
         }
-        Ok(Self { namespace: namespace.into(), version, members, slots })
+        let (namespace, spread) = (namespace.into(), HashMap::new());
+        Ok(Self { namespace, version, members, slots, spread })
+    }
+
+    /// Spreads the polls of task queues in so many parts each.
+    #[must_use]
+    pub fn with_spread<'a>(mut self, queues: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
+        let spread = |(queue, parts): (&str, u32)| (queue.into(), Spread::new(parts));
+        self.spread = queues.into_iter().map(spread).collect();
+        self
     }
 
     /// The virtual namespace's name.
@@ -123,6 +135,18 @@ impl Placement {
     #[must_use]
     pub fn slot_owner(&self, slot: Slot) -> Option<&Member> {
         self.members.get(usize::from(self.slots.get(slot.index())?.0))
+    }
+
+    /// Which part of its task queue's polls the next poll is: always 0, unless the queue is spread.
+    #[must_use]
+    pub fn part_of(&self, queue: &[u8]) -> u32 {
+        let spread = std::str::from_utf8(queue).ok().and_then(|queue| self.spread.get(queue));
+        spread.map_or(0, Spread::next)
+    }
+
+    /// The task queues that are spread, and in how many parts, in no order.
+    pub fn spread(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.spread.iter().map(|(queue, spread)| (queue.as_ref(), spread.parts()))
     }
 
     /// The owner of every slot.

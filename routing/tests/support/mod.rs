@@ -64,6 +64,15 @@ pub fn start(namespace: &str, workflow_id: &str, input: usize) -> Vec<u8> {
     message
 }
 
+/// A poll as far as routing looks; its task queue is this field of it.
+pub fn poll(namespace: &str, field: u32, queue: &str) -> Vec<u8> {
+    let (mut task_queue, mut message) = (Vec::new(), Vec::new());
+    put_bytes(&mut task_queue, 1, queue.as_bytes());
+    put_bytes(&mut message, 1, namespace.as_bytes());
+    put_bytes(&mut message, field, &task_queue);
+    message
+}
+
 pub fn headers<'a>(path: &'a str, encoding: &'a str) -> Headers<'a> {
     Headers { path, content_type: "application/grpc", encoding }
 }
