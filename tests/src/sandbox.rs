@@ -10,6 +10,18 @@ use panko_routing::placement::assign::assign;
 /// Starts two clusters of a kind (`cli` is server 1.29, `server` is 1.32), control server and
 /// Envoy. Programs are found by the variables that the Makefile sets.
 pub async fn start(kind: Kind, weights: &[(&str, u32)]) -> Result<Sandbox> {
+    start_with(&options(kind, weights)?).await
+}
+
+/// Starts what the options say.
+pub async fn start_with(options: &Options) -> Result<Sandbox> {
+    Sandbox::start(options)
+        .await
+        .context("the sandbox did not start; `make tools` gets its programs")
+}
+
+/// What [`start`] starts, to be changed before it is.
+pub fn options(kind: Kind, weights: &[(&str, u32)]) -> Result<Options> {
     let text = match kind {
         Kind::Cli => "cli",
         Kind::Server => "server",
@@ -18,10 +30,7 @@ pub async fn start(kind: Kind, weights: &[(&str, u32)]) -> Result<Sandbox> {
     let weight = |(cluster, weight): &(&str, u32)| format!("{cluster}={weight}").parse();
     let weights: Result<Vec<_>, &str> = weights.iter().map(weight).collect();
     let weights = weights.map_err(anyhow::Error::msg)?;
-    let options = Options { kinds, weights, headless: true, quiet: true, ..Options::default() };
-    Sandbox::start(&options)
-        .await
-        .context("the sandbox did not start; `make tools-test` gets its programs")
+    Ok(Options { kinds, weights, headless: true, quiet: true, ..Options::default() })
 }
 
 /// `count` workflow ids that begin with `prefix`, by the cluster on which they live when the

@@ -14,6 +14,7 @@ use panko_tests::sandbox::start;
 
 const START: &str = "/temporal.api.workflowservice.v1.WorkflowService/StartWorkflowExecution";
 const DESCRIBE: &str = "/temporal.api.workflowservice.v1.WorkflowService/DescribeWorkflowExecution";
+const POLL: &str = "/temporal.api.workflowservice.v1.WorkflowService/PollActivityTaskQueue";
 const RESPOND: &str =
     "/temporal.api.workflowservice.v1.WorkflowService/RespondWorkflowTaskCompleted";
 
@@ -105,6 +106,26 @@ async fn bad_bodies_get_a_clear_status_and_harm_nobody() -> Result<()> {
         &frame(0, &describe("default", "")),
         INVALID_ARGUMENT,
         "not set",
+    )
+    .await?;
+    refused("a poll of nothing", POLL, &[], &frame(0, b""), INVALID_ARGUMENT, "Namespace not set")
+        .await?;
+    refused(
+        "a poll of no queue",
+        POLL,
+        &[],
+        &frame(0, b"\x0a\x07default\x12\x02\x10\x01"),
+        INVALID_ARGUMENT,
+        "TaskQueue is not set on request.",
+    )
+    .await?;
+    refused(
+        "a poll of another namespace",
+        POLL,
+        &[],
+        &frame(0, &describe("other", "a-queue")),
+        NOT_FOUND,
+        "other",
     )
     .await?;
     refused(

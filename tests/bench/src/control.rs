@@ -33,6 +33,7 @@ fn snapshot() -> PlacementUpdate {
         version: 1,
         members: vec![member],
         slots: vec![SlotRun { length: 4096, owner: 0 }],
+        spread: Vec::new(),
     };
     PlacementUpdate { nonce: 1, placements: vec![placement], removed: vec![], snapshot: true }
 }
