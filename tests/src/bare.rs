@@ -13,7 +13,9 @@ use temporalio_protos::temporal::api::command::v1::{
     Command, CompleteWorkflowExecutionCommandAttributes,
 };
 use temporalio_protos::temporal::api::common::v1::{WorkflowExecution, WorkflowType};
-use temporalio_protos::temporal::api::enums::v1::{CommandType, WorkflowExecutionStatus};
+use temporalio_protos::temporal::api::enums::v1::{
+    CommandType, EventType, WorkflowExecutionStatus,
+};
 use temporalio_protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_protos::temporal::api::workflowservice::v1 as api;
 use tonic::client::Grpc;
@@ -75,6 +77,28 @@ impl Client {
         let answer: api::DescribeWorkflowExecutionResponse =
             self.call("DescribeWorkflowExecution", &request, Duration::from_secs(10)).await?;
         Ok(answer.workflow_execution_info.unwrap_or_default().status())
+    }
+
+    /// The types of a workflow's events.
+    pub async fn events(&self, id: &str) -> Result<Vec<EventType>, Status> {
+        let request = api::GetWorkflowExecutionHistoryRequest {
+            namespace: self.namespace.clone(),
+            execution: Some(WorkflowExecution { workflow_id: id.to_owned(), ..Default::default() }),
+            ..Default::default()
+        };
+        let answer: api::GetWorkflowExecutionHistoryResponse =
+            self.call("GetWorkflowExecutionHistory", &request, Duration::from_secs(10)).await?;
+        let events = answer.history.unwrap_or_default().events;
+        Ok(events.iter().map(|event| event.event_type()).collect())
+    }
+
+    /// The events that say that a workflow's task came to nothing.
+    pub async fn lost_tasks(&self, id: &str) -> Result<Vec<EventType>, Status> {
+        let mut events = self.events(id).await?;
+        events.retain(|event| {
+            [EventType::WorkflowTaskTimedOut, EventType::WorkflowTaskFailed].contains(event)
+        });
+        Ok(events)
     }
 
     /// How many workflows a cluster's visibility knows by this query.

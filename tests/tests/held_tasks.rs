@@ -8,7 +8,6 @@ use panko_control_server::dev::{Kind, Sandbox};
 use panko_tests::bare::{Client, until};
 use panko_tests::http;
 use panko_tests::sandbox::{homes, start};
-use temporalio_protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_protos::temporal::api::enums::v1::EventType;
 use temporalio_protos::temporal::api::workflowservice::v1 as api;
 
@@ -40,14 +39,15 @@ async fn one_worker_and_two_tasks(kind: Kind) -> Result<()> {
     let left = left_over(&taken, "never");
     client.complete(taken).await?;
     until("the task is given back", Duration::from_secs(8), async || {
-        events(&client, &left)
+        client
+            .events(&left)
             .await
             .is_ok_and(|events| events.contains(&EventType::WorkflowTaskFailed))
     })
     .await?;
     let again = client.poll("never", POLL).await?.context("the task, again")?;
     client.complete(again).await?;
-    let events = events(&client, &left).await?;
+    let events = client.events(&left).await?;
     ensure!(!events.contains(&EventType::WorkflowTaskTimedOut), "{left}: {events:?}");
     ensure!(events.contains(&EventType::WorkflowExecutionCompleted), "{left}: {events:?}");
     sandbox.stop_all().await;
@@ -82,15 +82,4 @@ fn left_over(taken: &api::PollWorkflowTaskQueueResponse, queue: &str) -> String 
     let taken = taken.workflow_execution.clone().unwrap_or_default().workflow_id;
     let mut firsts = homes(queue, 10, &EVEN).into_values().map(|ids| ids[0].clone());
     firsts.find(|id| *id != taken).unwrap_or_default()
-}
-
-async fn events(client: &Client, id: &str) -> Result<Vec<EventType>> {
-    let request = api::GetWorkflowExecutionHistoryRequest {
-        namespace: "default".to_owned(),
-        execution: Some(WorkflowExecution { workflow_id: id.to_owned(), ..Default::default() }),
-        ..Default::default()
-    };
-    let answer: api::GetWorkflowExecutionHistoryResponse =
-        client.call("GetWorkflowExecutionHistory", &request, Duration::from_secs(10)).await?;
-    Ok(answer.history.unwrap_or_default().events.iter().map(|event| event.event_type()).collect())
 }

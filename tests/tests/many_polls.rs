@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use futures::future::join_all;
 use panko_control_server::dev::Kind;
 use panko_tests::bare::{Client, until};
 use panko_tests::http;
 use panko_tests::sandbox::{homes, start};
+use tokio::task::JoinHandle;
 
 const POLLS: usize = 5_000;
 const CONNECTIONS: usize = 5;
@@ -40,12 +41,15 @@ async fn five_thousand_polls_park_and_calls_go_on_beside_them() -> Result<()> {
         metrics.map_or(f64::NAN, |metrics| http::sum(&metrics, name))
     };
     let mut parked = 0.0;
-    until("all polls are parked", Duration::from_secs(30), async || {
+    let all = until("all polls are parked", Duration::from_secs(60), async || {
         parked = metric("panko_parked_polls").await;
-        parked == POLLS as f64
-    })
-    .await
-    .with_context(|| format!("{parked} are"))?;
+        parked == POLLS as f64 || polls.iter().any(JoinHandle::is_finished)
+    });
+    all.await.with_context(|| format!("{parked} are"))?;
+    if let Some(ended) = polls.iter().position(JoinHandle::is_finished) {
+        let ended = polls.into_iter().nth(ended).context("a poll")?.await?;
+        bail!("a poll ended while the others came: {ended:?}");
+    }
     let open = metric("panko_open_polls").await;
     println!("{POLLS} polls parked over {CONNECTIONS} connections; {open} open on the clusters");
     ensure!(open <= (QUEUES * 2 * 4) as f64, "{open} polls are open for {QUEUES} idle queues");
