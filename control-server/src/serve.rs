@@ -12,9 +12,9 @@ use axum::extract::State;
 use axum::routing::get;
 use http::StatusCode;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 
 use crate::config::Config;
@@ -84,15 +84,17 @@ pub async fn run(
     let state = Arc::new(Http { metrics, stopping: stopping.clone() });
     let serving_http = tokio::spawn(axum::serve(http, http_router(state)).into_future());
 
+    // The server's own setting does not reach a listener of ours: an answer would wait for the peer's
+    // delayed acknowledgement, 40 ms.
+    let incoming = TcpIncoming::from(grpc).with_nodelay(Some(true));
     let (closed, was_closed) = tokio::sync::oneshot::channel::<()>();
     let serving_grpc = Server::builder()
         // Polls park by the thousand on a few connections of Envoy's.
         .max_concurrent_streams(u32::MAX)
         .initial_connection_window_size(1 << 24)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .tcp_nodelay(true)
         .add_routes(Routes::from(router))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(grpc), async {
+        .serve_with_incoming_shutdown(incoming, async {
             // An error means that the sender is gone, which is a stop too.
             let _ = was_closed.await;
         });

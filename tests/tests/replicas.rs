@@ -10,6 +10,7 @@ use panko_tests::bare::{Client, until};
 use panko_tests::http;
 use panko_tests::sandbox::{options, start_with};
 use temporalio_protos::temporal::api::workflowservice::v1 as api;
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tonic::Code;
 
@@ -25,7 +26,9 @@ const CONNECTIONS: usize = 6;
 async fn two_control_servers() -> Result<Sandbox> {
     let spread = vec![("hot".to_owned(), PARTS)];
     let even = options(Kind::Cli, &[("a", 1), ("b", 1)])?;
-    start_with(&Options { control_servers: 2, spread, ..even }).await
+    let sandbox = start_with(&Options { control_servers: 2, spread, ..even }).await?;
+    healthy(sandbox.addresses(), 2.0).await?;
+    Ok(sandbox)
 }
 
 fn clients(addresses: &Addresses) -> Result<Vec<Client>> {
@@ -97,6 +100,16 @@ async fn told(workers: Vec<JoinHandle<Result<usize>>>) -> Result<Vec<usize>> {
     all.await.context("not every worker got its task")??.into_iter().collect()
 }
 
+/// Waits until Envoy takes so many control servers for healthy.
+async fn healthy(addresses: &Addresses, servers: f64) -> Result<()> {
+    until("Envoy has seen which are there", 10 * SECOND, async || {
+        let stats = http::get(addresses.envoy_admin, "/stats/prometheus").await.unwrap_or_default();
+        let mut healthy = http::series(&stats, "envoy_cluster_membership_healthy");
+        healthy.any(|(labels, n)| labels.contains("panko-control-server") && n == servers)
+    })
+    .await
+}
+
 /// Calls that any control server answers.
 async fn calls_are_answered(client: &Client) -> Result<()> {
     for n in 0..50 {
@@ -162,8 +175,10 @@ async fn when_one_is_killed_the_other_has_its_polls_at_once() -> Result<()> {
     let told_after = told(after).await?;
     ensure!(told_after.iter().all(|&times| times == 0), "after the kill: {told_after:?}");
 
-    // Back again, it gets its queues back as soon as Envoy has seen it.
+    // Nobody tries it in vain any more; back again, it gets its queues back.
+    healthy(&addresses, 1.0).await?;
     sandbox.start_part("control-server-1").await?;
+    healthy(&addresses, 2.0).await?;
     until("polls go to it", 10 * SECOND, async || {
         let poll =
             async |n: usize| clients[0].poll(&format!("again-{n}"), 3 * SECOND).await.map(drop);
@@ -188,10 +203,14 @@ async fn what_comes_while_one_stops_goes_to_the_other_unnoticed() -> Result<()> 
     let [there, _] = all_parked(&addresses, QUEUES).await?;
     ensure!(there > 0, "the one that is stopped has no poll");
 
-    let stopping = addresses.control_servers[0].http;
+    let stopping = addresses.control_servers[0].grpc;
     let during = async {
-        until("it is stopping", 5 * SECOND, async || http::get(stopping, "/readyz").await.is_err())
-            .await?;
+        until("it listens no more", 30 * SECOND, async || {
+            TcpStream::connect(stopping).await.is_err()
+        })
+        .await?;
+        // What it says to those who are connected takes its moment too.
+        tokio::time::sleep(Duration::from_millis(200)).await;
         let workers = workers(&clients, "during");
         calls_are_answered(&clients[0]).await?;
         Ok(workers)
