@@ -83,12 +83,12 @@ impl Disturbance {
                 Ok(())
             }
             Self::ControlServers { every } => {
-                let names = control_servers(victims.sandbox);
-                for (turn, name) in (1..).zip(names.iter().cycle()) {
+                let servers = victims.sandbox.addresses().control_servers.clone();
+                for (turn, server) in (1..).zip(servers.iter().cycle()) {
                     if comes_first(&mut over, began + every * turn).await {
                         break;
                     }
-                    victims.sandbox.restart_part(name).await?;
+                    victims.sandbox.restart_part(&server.name).await?;
                 }
                 Ok(())
             }
@@ -119,9 +119,4 @@ async fn comes_first(over: &mut watch::Receiver<bool>, time: Instant) -> bool {
         _ = over.wait_for(|over| *over) => true,
         () = sleep_until(time) => false,
     }
-}
-
-/// The sandbox's parts that are control servers.
-fn control_servers(_sandbox: &Sandbox) -> Vec<String> {
-    vec!["control-server".to_owned()]
 }

@@ -55,6 +55,7 @@ impl<'a> Stage<'a> {
     ) -> Result<Self> {
         let sandbox = dev::Options {
             clusters: scenario.clusters,
+            control_servers: scenario.control_servers,
             kinds: vec![KindFor { cluster: None, kind: options.kind }],
             headless: true,
             quiet: true,
