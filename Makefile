@@ -2,6 +2,7 @@
 # make test      what a newcomer and CI run: lint, unit, property and end-to-end tests
 # make test-all  the above and what takes long
 # make bench     what the filter costs Envoy
+# make loss      does Panko lose tasks? A look of some minutes (LOSS="…": see `loss --help`)
 # make tools     only what the others get first
 # What is missing is got first, into ~/.cache/panko (PANKO_CACHE).
 
@@ -13,7 +14,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export PANKO_FILTER := $(TARGET)/filter/panko_filter.wasm
 export PANKO_BIN := $(TARGET)/debug/panko
 
-.PHONY: demo test test-all bench filter panko lint unit e2e compose tools fmt
+.PHONY: demo test test-all bench loss loss-all filter panko lint unit e2e compose tools fmt
 
 demo: filter panko
 	programs=$$(scripts/tools env cli envoy) && eval "$$programs" && scripts/demo
@@ -23,11 +24,31 @@ test: lint unit e2e compose
 test-all: test
 	PROPTEST_CASES=20000 cargo test --locked --release --package panko-routing
 	PANKO_SCHEDULES=1000000 cargo test --locked --release --package panko-control-server --lib pool
+	$(MAKE) loss-all
 
 bench: filter
 	cargo build --locked --release --package panko-bench
 	programs=$$(scripts/tools env envoy) && eval "$$programs" && \
 	  $(TARGET)/release/bench --envoy "$$PANKO_ENVOY" --filter $(PANKO_FILTER)
+
+# What a few restarts can show.
+LOSS := --scenario steady,restarts,kills,one-slot --rounds 1 --workflows 500 --activity-seconds 10
+
+# Under load what is measured has to be built for speed.
+loss: filter
+	cargo build --locked --release --package panko-control-server --package panko-loss
+	scripts/tools go tests/loss/go $(TARGET)/loss-worker
+	programs=$$(scripts/tools env cli server envoy) && eval "$$programs" && \
+	  venv=$$(scripts/tools venv tests/sdk/python/requirements.txt) && \
+	  PANKO_BIN=$(TARGET)/release/panko PANKO_PYTHON=$$venv/bin/python \
+	  PANKO_LOSS_GO=$(TARGET)/loss-worker $(TARGET)/release/loss $(LOSS)
+
+# Everything, with both SDKs; then the proof that a loss is seen.
+loss-all:
+	$(MAKE) loss LOSS="--sdk python,go --scenario steady,restarts,kills,in-flight,control-servers,cluster,away"
+	$(MAKE) loss LOSS="--sdk python,go --kind server --scenario steady,restarts,kills"
+	$(MAKE) loss LOSS="--sdk python,go --rounds 1 --scenario one-slot,scarce,scarce-8"
+	$(MAKE) loss LOSS="--sdk python,go --scenario steady,kills --rounds 1 --workflows 500 --forget 5"
 
 filter:
 	scripts/tools wasm

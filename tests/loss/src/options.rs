@@ -15,13 +15,13 @@ pub struct Options {
     #[arg(long = "scenario", value_enum, value_delimiter = ',', required = true)]
     pub scenarios: Vec<Name>,
 
-    /// Whose workers.
-    #[arg(long, value_enum, default_value = "python")]
-    pub sdk: Sdk,
+    /// Whose workers. With several, every scenario is played with each.
+    #[arg(long = "sdk", value_enum, value_delimiter = ',', default_value = "python")]
+    pub sdks: Vec<Sdk>,
 
-    /// What the clusters are: cli is server 1.29, server is 1.32.
-    #[arg(long, value_enum, default_value = "cli")]
-    pub kind: Kind,
+    /// What the clusters are: cli is server 1.29, server is 1.32. May be several, too.
+    #[arg(long = "kind", value_enum, value_delimiter = ',', default_value = "cli")]
+    pub kinds: Vec<Kind>,
 
     /// Each side has its turn once a round.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
@@ -35,7 +35,8 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(5..))]
     pub activity_seconds: u32,
 
-    /// Prove that a loss is seen: workers behind Panko forget this share of their activities.
+    /// Prove that a loss is seen: workers behind Panko forget this share of their activities, and
+    /// all is well only if every verdict says so.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
     pub forget: f64,
 
@@ -53,15 +54,15 @@ pub struct Options {
     pub python: PathBuf,
 
     /// The Go worker (`go build` in tests/loss/go).
-    #[arg(long, value_name = "PATH", env = "PANKO_LOSS_GO", required_if_eq("sdk", "go"))]
+    #[arg(long, value_name = "PATH", env = "PANKO_LOSS_GO", required_if_eq("sdks", "go"))]
     pub go_worker: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
-Examples (`make loss` and `make loss-all` set the programs' paths):
+Examples (`make loss LOSS='OPTIONS'` knows where the programs are):
   loss --scenario steady --workflows 300 --rounds 1       a quick look
   loss --scenario restarts,kills,in-flight --sdk go       nine turns of 80 s for each side
-  loss --scenario steady --workflows 300 --forget 5       must fail: it proves that losses are seen
+  loss --scenario steady --workflows 300 --forget 5       proves that losses are seen
   RUST_LOG=debug loss --scenario away --keep /tmp/away    to look for the reason of a loss";
 
 /// Whose workers.

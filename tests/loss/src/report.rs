@@ -6,8 +6,9 @@ use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use serde::Serialize;
 
 use crate::disturbance::Disturbance;
+use crate::play::Play;
 use crate::promise::Promise;
-use crate::scenario::{Name, Scenario};
+use crate::scenario::Scenario;
 use crate::stage::{Side, Turn};
 use crate::tally::{Percentiles, Periods, Tally};
 use crate::verdict::Verdict;
@@ -19,7 +20,8 @@ const EXAMPLES: usize = 8;
 /// What one scenario gave.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    pub scenario: Name,
+    #[serde(flatten)]
+    play: Play,
     rows: Vec<Row>,
     /// Panko's workflows that had a fault or a problem.
     faulty: Vec<Workflow>,
@@ -38,7 +40,7 @@ struct Row {
 impl Report {
     /// Counts and judges.
     #[must_use]
-    pub fn new(name: Name, scenario: &Scenario, turns: Vec<Turn>) -> Self {
+    pub fn new(play: Play, scenario: &Scenario, turns: Vec<Turn>) -> Self {
         let periods = Periods::of(scenario.disturbance.period(), scenario.load.seconds());
         let of = |side: Side| turns.iter().filter(move |turn| turn.side == side);
         let is_there = |turn: &Turn, w: &Workflow| w.clusters.contains(&turn.cluster);
@@ -66,7 +68,7 @@ impl Report {
         let faulty = |w: &Workflow| w.problem.is_some() || !w.faults.is_empty();
         let ours = turns.into_iter().filter(|turn| turn.side == Side::Panko);
         let faulty = ours.flat_map(|turn| turn.workflows).filter(faulty).collect();
-        Self { scenario: name, rows, faulty }
+        Self { play, rows, faulty }
     }
 
     /// Whether every promise was kept.
@@ -83,7 +85,7 @@ impl Report {
             cells.extend(self.rows.iter().map(cell));
             table.add_row(cells);
         };
-        line("side", &|row| row.label.to_owned());
+        line(&self.play.to_string(), &|row| row.label.to_owned());
         line("workflows", &|row| row.tally.workflows.to_string());
         line("no result", &|row| row.tally.problems.to_string());
         for fault in Fault::ALL {

@@ -66,6 +66,9 @@ const EVERY: Duration = Duration::from_secs(5);
 /// One task a second, for so long that the hundredth part of them is more than one.
 const SCARCE: u32 = 120;
 
+/// The least that fills the time before, while and after the workers are away.
+const AWAY: u32 = 1_250;
+
 /// How many activities each worker of `one-slot` has to do.
 const BACKLOG: u32 = 6;
 const ONE_SLOT_WORKERS: u32 = 2;
@@ -122,6 +125,8 @@ impl Name {
                 ..steady
             },
             Name::Away => Scenario {
+                // They still arrive when the workers are back.
+                load: Load::Rate { per_second: RATE, workflows: workflows.max(AWAY) },
                 disturbance: Disturbance::Away { after: 2 * EVERY, lasts: 6 * EVERY },
                 promise: Promise::HeldOrGivenBack,
                 ..steady

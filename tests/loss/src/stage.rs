@@ -12,7 +12,8 @@ use crate::crew::Crew;
 use crate::disturbance::{Disturbance, Victims};
 use crate::load::To;
 use crate::options::Options;
-use crate::scenario::{Name, Scenario};
+use crate::play::Play;
+use crate::scenario::Scenario;
 use crate::script;
 use crate::worker::Job;
 use crate::workflow::{self, Workflow};
@@ -36,10 +37,10 @@ pub struct Turn {
     pub workflows: Vec<Workflow>,
 }
 
-/// A scenario's sandbox.
+/// One scenario's sandbox.
 pub struct Stage<'a> {
     options: &'a Options,
-    name: &'a str,
+    play: &'a Play,
     scenario: &'a Scenario,
     sandbox: Sandbox,
     folder: PathBuf,
@@ -49,21 +50,22 @@ impl<'a> Stage<'a> {
     /// Starts the sandbox. Everything is written below `folder`.
     pub async fn start(
         options: &'a Options,
-        name: &'a str,
+        play: &'a Play,
         scenario: &'a Scenario,
         folder: &Path,
     ) -> Result<Self> {
+        let folder = folder.join(play.to_string());
         let sandbox = dev::Options {
             clusters: scenario.clusters,
             control_servers: scenario.control_servers,
-            kinds: vec![KindFor { cluster: None, kind: options.kind }],
+            kinds: vec![KindFor { cluster: None, kind: play.kind }],
             headless: true,
             quiet: true,
             data_dir: Some(folder.join("sandbox")),
             ..dev::Options::default()
         };
         let sandbox = Sandbox::start(&sandbox).await.context("the sandbox did not start")?;
-        Ok(Self { options, name, scenario, sandbox, folder: folder.to_owned() })
+        Ok(Self { options, play, scenario, sandbox, folder })
     }
 
     /// All rounds.
@@ -92,8 +94,9 @@ impl<'a> Stage<'a> {
         };
         // Neither a round nor a run finds what another left.
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        let task_queue = format!("{}-{side:?}-{round}-{now}", self.name).to_lowercase();
+        let task_queue = format!("{}-{side:?}-{round}-{now}", self.play.scenario).to_lowercase();
         let job = Job {
+            sdk: self.play.sdk,
             address: address.to_string(),
             task_queue: task_queue.clone(),
             shape: self.scenario.shape,
@@ -138,11 +141,4 @@ impl<'a> Stage<'a> {
             _ => self.scenario.load,
         }
     }
-}
-
-/// The name of a scenario's folder and ids: as it is written on the command line.
-#[must_use]
-pub fn written(name: Name) -> String {
-    use clap::ValueEnum;
-    name.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

@@ -32,6 +32,7 @@ pub struct Shape {
 /// What all workers of a turn have in common.
 #[derive(Debug, Clone)]
 pub struct Job {
+    pub sdk: Sdk,
     pub address: String,
     pub task_queue: String,
     pub shape: Shape,
@@ -55,7 +56,7 @@ impl Worker {
     pub async fn start(options: &Options, job: &Job, name: &str) -> Result<Self> {
         let log = job.folder.join(format!("{name}.log"));
         let ready = job.folder.join(format!("{name}.ready"));
-        let mut command = program(options);
+        let mut command = program(options, job.sdk);
         command.args(["--address", &job.address, "--task-queue", &job.task_queue]);
         command.args(["--identity", name]).arg("--ready").arg(&ready);
         for (option, value) in [
@@ -116,8 +117,8 @@ impl Worker {
     }
 }
 
-fn program(options: &Options) -> Command {
-    match (options.sdk, &options.go_worker) {
+fn program(options: &Options, sdk: Sdk) -> Command {
+    match (sdk, &options.go_worker) {
         (Sdk::Go, Some(program)) => Command::new(program),
         _ => script::command(options, "worker.py"),
     }
