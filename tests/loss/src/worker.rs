@@ -58,6 +58,10 @@ impl Worker {
     pub async fn start(options: &Options, job: &Job, name: &str) -> Result<Self> {
         let log = job.folder.join(format!("{name}.log"));
         let ready = job.folder.join(format!("{name}.ready"));
+        // In a folder that is kept, it may be an earlier run's.
+        if ready.exists() {
+            std::fs::remove_file(&ready)?;
+        }
         let mut command = program(options, job.sdk);
         command.args(["--address", &job.address, "--task-queue", &job.task_queue]);
         command.args(["--identity", name]).arg("--ready").arg(&ready);
