@@ -61,8 +61,8 @@ func run(o options) error {
 	}
 	w := worker.New(c, o.taskQueue, worker.Options{
 		MaxConcurrentActivityExecutionSize: o.activitySlots,
-		MaxConcurrentActivityTaskPollers:   o.activityPollers,
-		MaxConcurrentWorkflowTaskPollers:   o.workflowPollers,
+		ActivityTaskPollerBehavior:         pollers(o.activityPollers),
+		WorkflowTaskPollerBehavior:         pollers(o.workflowPollers),
 		DisableEagerActivities:             true,
 		WorkerStopTimeout:                  10 * time.Second,
 		MaxHeartbeatThrottleInterval:       time.Second,
@@ -79,4 +79,13 @@ func run(o options) error {
 	<-told
 	w.Stop()
 	return nil
+}
+
+// So many pollers, where the older options would take no 1.
+func pollers(number int) worker.PollerBehavior {
+	if number == 0 {
+		return nil
+	}
+	return worker.NewPollerBehaviorSimpleMaximum(
+		worker.PollerBehaviorSimpleMaximumOptions{MaximumNumberOfPollers: number})
 }

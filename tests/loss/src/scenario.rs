@@ -33,6 +33,7 @@ pub enum Name {
     Scarce,
     /// The same on eight clusters.
     #[value(name = "scarce-8")]
+    #[serde(rename = "scarce-8")]
     Scarce8,
 }
 

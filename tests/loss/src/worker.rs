@@ -1,8 +1,10 @@
 //! A worker, as a process of its own.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -56,6 +58,10 @@ impl Worker {
     pub async fn start(options: &Options, job: &Job, name: &str) -> Result<Self> {
         let log = job.folder.join(format!("{name}.log"));
         let ready = job.folder.join(format!("{name}.ready"));
+        // In a folder that is kept, it may be an earlier run's.
+        if ready.exists() {
+            std::fs::remove_file(&ready)?;
+        }
         let mut command = program(options, job.sdk);
         command.args(["--address", &job.address, "--task-queue", &job.task_queue]);
         command.args(["--identity", name]).arg("--ready").arg(&ready);
@@ -100,6 +106,7 @@ impl Worker {
     /// Ends it as an operator does.
     pub async fn tell(mut self) -> Result<()> {
         self.check()?;
+        self.note("is told to end")?;
         let id = self.child.id().context("it has ended")?;
         kill(Pid::from_raw(i32::try_from(id)?), Signal::SIGTERM)?;
         let ended = timeout(END, self.child.wait()).await;
@@ -107,13 +114,21 @@ impl Worker {
             format!("{} still runs {END:?} after it was told to end", self.log.display())
         })??;
         ensure!(status.success(), "{} ended with {status}", self.log.display());
-        Ok(())
+        self.note("has ended")
     }
 
     /// Ends it as a crash does.
     pub async fn kill(mut self) -> Result<()> {
         self.check()?;
+        self.note("is killed")?;
         Ok(self.child.kill().await?)
+    }
+
+    /// Writes into the worker's log what happens to it and when, to be held against histories.
+    fn note(&self, what: &str) -> Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+        let mut log = File::options().append(true).open(&self.log)?;
+        Ok(writeln!(log, "loss: {now:.3}: it {what}")?)
     }
 }
 
