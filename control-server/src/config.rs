@@ -337,6 +337,20 @@ namespaces:
     }
 
     #[test]
+    fn a_client_certificate_is_lent_to_workers_only_where_that_is_said() {
+        let with = |more: &str| {
+            let tls = format!("tls: {{ cert: c.pem, key: k.pem{more} }} }}");
+            GOOD.replace("127.0.0.1:7302 }", &format!("127.0.0.1:7302, {tls}"))
+        };
+        let lent = error(&with(""));
+        assert!(
+            lent.starts_with("panko.yaml:3: ") && lent.contains("workers_share_cert"),
+            "{lent}"
+        );
+        Config::parse(&with(", workers_share_cert: true"), Path::new("panko.yaml")).unwrap();
+    }
+
+    #[test]
     fn a_field_that_nobody_knows_is_an_error_with_its_line() {
         let typo = error(&GOOD.replace("weight: 3", "wieght: 3"));
         assert!(typo.contains("wieght") && typo.contains('8'), "{typo}");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use panko_control_server::config::Limits;
+use panko_control_server::pool::key::worker_id;
 use panko_routing::wire::fields::{last_bytes, put_bytes};
 use support::{World, delivered, token, until};
 use tonic::Code;
@@ -146,9 +147,11 @@ async fn a_stop_waits_for_what_is_on_its_way_and_opens_nothing_more() {
     assert_eq!(token(&answer), "1");
     assert!(!drained.is_finished(), "its task has not been written yet");
     drop(answer);
-    // Not written, and nobody else waits: it is what the stop reports.
-    let late = world.poll(KEY, b"").await.unwrap();
-    assert_eq!(token(&late), "1", "the last worker takes it");
+    // Not written: a worker that comes now takes it, and the next one is sent away at once.
+    assert_eq!(delivered(world.poll(KEY, b"").await), "1");
+    let next = tokio::time::timeout(Duration::from_secs(1), world.poll(KEY, b"")).await.unwrap();
+    assert_eq!(token(&next.unwrap()), "");
+    assert!(drained.await.unwrap().is_empty(), "nothing is left over");
     assert_eq!(world.fakes[0].polls.lock().unwrap().len(), 1);
 }
 
@@ -159,4 +162,13 @@ async fn with_too_many_tasks_held_no_further_poll_is_opened() {
     world.fakes[0].add_task("1");
     let waited = tokio::time::timeout(Duration::from_millis(300), world.poll(KEY, b"")).await;
     assert!(waited.is_err() && world.fakes[0].polls.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_worker_that_has_shut_down_gets_no_task_by_a_late_poll() {
+    let world = World::of(1, Limits::default()).await;
+    world.pools.worker_left(worker_id(b"worker"));
+    world.fakes[0].add_task("1");
+    assert_eq!(token(&world.poll(KEY, b"").await.unwrap()), "");
+    assert!(world.fakes[0].polls.lock().unwrap().is_empty());
 }

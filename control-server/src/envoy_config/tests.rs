@@ -95,8 +95,7 @@ fn every_control_server_is_an_endpoint() {
 
 #[test]
 fn tls_is_switched_on_for_the_cluster_that_has_it() {
-    let east =
-        "  - name: east\n    address: east.example.com:7233\n    tls: { cert: c.pem, key: /k.pem }";
+    let east = "  - name: east\n    address: east.example.com:7233\n    tls: { cert: c.pem, key: /k.pem, workers_share_cert: true }";
     let yaml = render(&config(&format!("{east}\n{TWO}")), &options(&[]));
     assert_eq!(tls_of(&yaml, 0), Value::Null);
     assert_eq!(tls_of(&yaml, 2), Value::Null);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use panko_routing::wire::fields::{last_bytes, put_bytes};
+use panko_routing::wire::fields::{last_bytes, put_bytes, put_uint};
 use tonic::{Code, Status};
 use uuid::Uuid;
 
@@ -28,9 +28,15 @@ const INFO_ID: u32 = 6;
 const INFO_CAPABILITIES: u32 = 7;
 const INFO_LIMITS: u32 = 8;
 
-/// Namespace capabilities that Panko does not have even if all members do: `worker_commands` (10)
-/// reach one worker by its control queue, which pooled polls leave out.
-const NOT_OFFERED: [u32; 1] = [10];
+/// `worker_poll_complete_on_shutdown`, which Panko has even if no member does: a worker's polls are
+/// Panko's to end. SDKs that see it wait for that, and do not cancel polls that may have a task on
+/// their way.
+const POLL_COMPLETE_ON_SHUTDOWN: u32 = 8;
+
+/// Namespace capabilities that are not taken from the members: the one above, and what Panko does not
+/// have even if all members do: `worker_commands` (10) reach one worker by its control queue, which
+/// pooled polls leave out.
+const NOT_OF_MEMBERS: [u32; 2] = [POLL_COMPLETE_ON_SHUTDOWN, 10];
 
 impl Frontend {
     pub(super) async fn local(&self, call: Call) -> Result<Bytes, Status> {
@@ -97,8 +103,9 @@ impl Frontend {
         let info = last_bytes(&offers.first, NAMESPACE_INFO).unwrap_or_default();
         let info = with_bytes(info, INFO_NAME, namespace.name.as_bytes());
         let info = with_bytes(&info, INFO_ID, id(namespace).as_bytes());
-        let info =
-            with_bytes(&info, INFO_CAPABILITIES, &without(&all(INFO_CAPABILITIES), &NOT_OFFERED));
+        let mut capabilities = without(&all(INFO_CAPABILITIES), &NOT_OF_MEMBERS);
+        put_uint(&mut capabilities, POLL_COMPLETE_ON_SHUTDOWN, 1);
+        let info = with_bytes(&info, INFO_CAPABILITIES, &capabilities);
         let info = with_bytes(&info, INFO_LIMITS, &all(INFO_LIMITS));
         Ok(with_bytes(&offers.first, NAMESPACE_INFO, &info).into())
     }

@@ -51,7 +51,8 @@ pub struct Pool {
     held: HeldTasks,
     next_open: u64,
     draining: bool,
-    /// The last of the workers has said that it shuts down.
+    /// The last of the workers has said that it shuts down; of a sticky queue, which has one worker:
+    /// or its last waiting poll has gone.
     deserted: bool,
     /// Since when more polls are open than wait, where that must not be.
     excess_since: Option<Millis>,
@@ -103,7 +104,9 @@ impl Pool {
                 self.waiting.insert(now, poll, worker, answer_by, SHORTEST);
             }
             Event::PollLeft { poll } => {
-                self.waiting.remove(poll);
+                if self.waiting.remove(poll).is_some() {
+                    self.deserted = self.waiting.is_empty() && self.kind == Kind::Sticky;
+                }
             }
             Event::WorkerLeft { worker } => {
                 for poll in self.waiting.of(worker) {
@@ -202,7 +205,7 @@ impl Pool {
     }
 
     /// What nobody here takes goes to the other replicas, and at last back to its cluster. A task
-    /// of a sticky queue whose worker has shut down waits for nobody.
+    /// of a sticky queue whose worker has gone waits for nobody.
     fn give_up(&mut self, now: Millis, actions: &mut Vec<Action>) {
         let hopeless = self.kind == Kind::Sticky && self.deserted;
         let expired = self.held.take_expired(if hopeless { Millis::MAX } else { now });

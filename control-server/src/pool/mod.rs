@@ -12,11 +12,13 @@
 //! * [`shell`] — one tokio task per pool that drives the machine; [`act`] — what it does then.
 //! * [`proof`] — that a caller whose token is new may have the pool's tasks.
 //! * [`delivery`] — whether a task was written to the worker's connection.
+//! * [`departed`] — workers that have shut down.
 //! * [`registry`] — all pools; [`limits`] and [`totals`] — what is bounded over all of them.
 //! * [`status`] — how a pool stands, for operators.
 
 pub mod act;
 pub mod delivery;
+pub mod departed;
 pub mod event;
 pub mod held;
 pub mod key;

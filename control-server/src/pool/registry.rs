@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tonic::Status;
 
+use super::departed::Departed;
 use super::event::{PollId, WorkerId};
 use super::key::{Poll, PoolKey};
 use super::limits::ParkedLimits;
@@ -33,6 +35,7 @@ pub struct Registry {
     next_poll: AtomicU64,
     parked: Arc<ParkedLimits>,
     around: Surroundings,
+    left: Mutex<Departed>,
     draining: AtomicBool,
     metrics: Arc<Metrics>,
 }
@@ -47,6 +50,7 @@ impl Registry {
             next_poll: AtomicU64::new(0),
             parked: ParkedLimits::new(limits),
             around: Surroundings { server: replicas.server().clone(), replicas, totals },
+            left: Mutex::default(),
             draining: AtomicBool::new(false),
             metrics,
         })
@@ -63,6 +67,9 @@ impl Registry {
         connection: &str,
         answer_by: Instant,
     ) -> Result<Answer, Status> {
+        if self.departed().has(poll.worker) {
+            return Ok(Answer { body: Bytes::new(), receipt: None });
+        }
         let entered = self.parked.enter(&namespace.name, connection);
         let _parked = entered.map_err(|full| {
             self.metrics.parked_full(full);
@@ -79,8 +86,10 @@ impl Registry {
         })
     }
 
-    /// Ends the waiting polls of a worker that shuts down, with empty answers.
+    /// Ends the waiting polls of a worker that shuts down, with empty answers; one that was on its
+    /// way meanwhile as well.
     pub fn worker_left(&self, worker: WorkerId) {
+        self.departed().add(worker);
         self.tell_all(|| Message::WorkerLeft(worker));
     }
 
@@ -168,6 +177,10 @@ impl Registry {
             ends
         }));
         sender
+    }
+
+    fn departed(&self) -> MutexGuard<'_, Departed> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Pools> {
