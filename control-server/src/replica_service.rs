@@ -92,7 +92,11 @@ impl ReplicaService for Service {
         &self,
         request: Request<WorkerLeftRequest>,
     ) -> Result<Response<WorkerLeftResponse>, Status> {
-        self.pools.worker_left(worker_id(&request.get_ref().worker_instance_key));
+        let instance_key = &request.get_ref().worker_instance_key;
+        // Workers of old SDKs have no key: an empty one is not theirs in common.
+        if !instance_key.is_empty() {
+            self.pools.worker_left(worker_id(instance_key));
+        }
         Ok(Response::new(WorkerLeftResponse {}))
     }
 

@@ -135,14 +135,15 @@ async fn polls_are_withdrawn_when_the_workers_have_gone() {
 async fn a_stop_waits_for_what_is_on_its_way_and_opens_nothing_more() {
     let world = World::of(1, Limits::default()).await;
     let worker = world.poll(KEY, b"");
+    let mut drained = None;
     let stop = async {
         until(|| world.fakes[0].polls.lock().unwrap().len() == 1).await;
         let pools = world.pools.clone();
-        let drained = tokio::spawn(async move { pools.drain(Duration::from_secs(10)).await });
+        drained = Some(tokio::spawn(async move { pools.drain(Duration::from_secs(10)).await }));
         world.fakes[0].add_task("1");
-        drained
     };
-    let (answer, drained) = tokio::join!(worker, stop);
+    let (answer, ()) = tokio::join!(worker, stop);
+    let drained = drained.unwrap();
     let answer = answer.unwrap();
     assert_eq!(token(&answer), "1");
     assert!(!drained.is_finished(), "its task has not been written yet");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use panko_control_server::dev::Kind;
 use panko_tests::bare::{Client, until};
+use panko_tests::http;
 use panko_tests::sandbox::start;
 use tokio::process::{Child, Command};
 
@@ -36,8 +37,12 @@ async fn dev(json: &Path) -> Result<(Child, serde_json::Value)> {
 }
 
 async fn interrupt(child: &Child) -> Result<()> {
+    signal(child, "-INT").await
+}
+
+async fn signal(child: &Child, signal: &str) -> Result<()> {
     let id = child.id().context("it has ended")?.to_string();
-    ensure!(Command::new("kill").args(["-INT", &id]).status().await?.success());
+    ensure!(Command::new("kill").args([signal, &id]).status().await?.success());
     Ok(())
 }
 
@@ -118,6 +123,53 @@ async fn check_tells_good_members_from_bad_ones() -> Result<()> {
     let output = panko(&["check", "--config", &good])?.output().await?;
     let told = said(&output);
     ensure!(!output.status.success() && told.contains("is it up?"), "{told}");
+    sandbox.stop_all().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_shows_what_waits_and_a_second_signal_ends_a_stop_at_once() -> Result<()> {
+    let mut sandbox = start(Kind::Cli, &[("a", 1), ("b", 1)]).await?;
+    let config = sandbox.data_dir().join("panko.yaml");
+    let server = sandbox.addresses().control_servers[0].clone();
+    // In its place one that this test can send signals to.
+    sandbox.stop_part("control-server").await?;
+    let config = config.display().to_string();
+    let mut serving = panko(&["serve", "--config", &config])?.stderr(Stdio::piped()).spawn()?;
+    let ready = async || http::get(server.http, "/readyz").await.is_ok();
+    until("it is ready", Duration::from_secs(20), ready).await?;
+
+    let worker = Client::new(server.grpc)?;
+    let waiting = worker.clone();
+    let poll = tokio::spawn(async move { waiting.poll("seen", Duration::from_secs(60)).await });
+    until("a poll is open on each cluster", Duration::from_secs(20), async || {
+        let metrics = http::get(server.http, "/metrics").await.unwrap_or_default();
+        http::sum(&metrics, "panko_open_polls") == 2.0
+    })
+    .await?;
+    let asked = ["status", "polls", "--config", &config, "--output", "json"];
+    let output = panko(&asked)?.output().await?;
+    ensure!(output.status.success(), "{}", said(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let pool = &report["pools"][0];
+    ensure!(pool["task_queue"] == "seen" && pool["parked_polls"] == 1, "{report}");
+    ensure!(pool["open_polls"] == serde_json::json!({ "a": 1, "b": 1 }), "{report}");
+
+    // Its polls are open, so a stop waits for them; the second signal does not.
+    signal(&serving, "-TERM").await?;
+    let stopping = async || http::get(server.http, "/readyz").await.is_err();
+    until("it leaves readiness", Duration::from_secs(5), stopping).await?;
+    ensure!(serving.try_wait()?.is_none(), "it has not waited for its polls");
+    signal(&serving, "-TERM").await?;
+    let output = tokio::time::timeout(Duration::from_secs(2), serving.wait_with_output()).await??;
+    ensure!(
+        !output.status.success() && said(&output).contains("second signal"),
+        "{}",
+        said(&output)
+    );
+    poll.abort();
+    let silent = panko(&["status", "polls", "--config", &config])?.output().await?;
+    ensure!(!silent.status.success() && said(&silent).contains("does it run"), "{}", said(&silent));
     sandbox.stop_all().await;
     Ok(())
 }

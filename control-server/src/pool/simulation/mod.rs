@@ -5,6 +5,7 @@
 //! is named by its seed; put it into [`replay`] to see it again. [`mutant`] has pools that are
 //! broken on purpose: the same checks have to find each of them.
 
+mod acts;
 mod mutant;
 mod replica;
 mod world;

@@ -6,52 +6,40 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::super::event::{Action, Event, Failure, Kind, Millis, OpenId, PollId, WorkerId};
+use super::acts::{Letter, OFFER};
 use super::mutant::Mutant;
-use super::replica::{Act, InPool, OnCluster, Replica, TaskId};
+use super::replica::{Act, InPool, Replica, TaskId};
 use super::{Checked, KINDS, must};
 
 /// How long a worker's poll may take, as SDKs ask.
 const POLL: Millis = 70_000;
 /// How long a task may be held.
 const HOLD: Millis = 5_000;
-/// How long it is on offer at most beyond that.
-const OFFER: Millis = 100;
-/// The least that servers take.
-const SERVER_MINIMUM: Millis = 2_000;
-/// How long a server takes to end a poll that is withdrawn.
-const WITHDRAWAL: Millis = 5;
 /// How long a server that stops may take: the longest poll, and then a held task.
 const DRAIN: Millis = 25_500;
 /// The most replicas at one time.
 const REPLICAS: usize = 3;
 
-/// A message between replicas.
-#[derive(Debug, Clone, Copy)]
-enum Letter {
-    Offer { to: usize, from: usize, task: OpenId },
-    Answer { to: usize, task: OpenId, taken: bool },
-}
-
 /// All of it.
 #[derive(Debug)]
 pub struct World {
-    now: Millis,
-    random: SmallRng,
-    kind: Kind,
-    mutant: Mutant,
-    members: usize,
-    up: Vec<bool>,
+    pub(super) now: Millis,
+    pub(super) random: SmallRng,
+    pub(super) kind: Kind,
+    pub(super) mutant: Mutant,
+    pub(super) members: usize,
+    pub(super) up: Vec<bool>,
     /// Which clusters end polls that are withdrawn.
-    withdraws: Vec<bool>,
+    pub(super) withdraws: Vec<bool>,
     /// Tasks that each cluster has for the pool.
-    backlog: Vec<VecDeque<TaskId>>,
-    replicas: Vec<Replica>,
-    letters: Vec<(Millis, Letter)>,
-    finished: HashSet<TaskId>,
+    pub(super) backlog: Vec<VecDeque<TaskId>>,
+    pub(super) replicas: Vec<Replica>,
+    pub(super) letters: Vec<(Millis, Letter)>,
+    pub(super) finished: HashSet<TaskId>,
     /// What was handed over last: it can still turn out that its worker had gone.
-    last: Option<(usize, OpenId, InPool)>,
-    next_poll: u64,
-    next_task: u64,
+    pub(super) last: Option<(usize, OpenId, InPool)>,
+    pub(super) next_poll: u64,
+    pub(super) next_task: u64,
 }
 
 impl World {
@@ -102,7 +90,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, at: usize, event: Event) -> Checked {
+    pub(super) fn send(&mut self, at: usize, event: Event) -> Checked {
         for act in self.replicas[at].hears(self.now, event) {
             match act {
                 Act::Does(action) => self.act(at, action)?,
@@ -121,83 +109,6 @@ impl World {
         must!(pool.open() == replica.open.len(), "{kind:?}: open polls are missing");
         must!(pool.held() == replica.tasks.len(), "{kind:?}: held tasks are missing");
         Ok(())
-    }
-
-    fn act(&mut self, at: usize, action: Action) -> Checked {
-        let (now, kind, members) = (self.now, self.kind, self.members);
-        let replica = &mut self.replicas[at];
-        match action {
-            Action::Open { open, member, backing, length, share } => {
-                let answer_by = replica.waiting.get(&backing).copied().unwrap_or(0);
-                must!(length >= SERVER_MINIMUM, "a server refuses {length} ms");
-                must!(now + length <= answer_by, "the open poll outlives its worker's");
-                must!((0.0..=1.0).contains(&share), "a share of {share}");
-                must!(replica.draining.is_none(), "a server that stops opens a poll");
-                let poll = OnCluster { member, ends: now + length - 1_000 };
-                must!(replica.open.insert(open, poll).is_none(), "one id twice");
-                let waiting = replica.waiting.len();
-                let bound = match kind {
-                    Kind::Workflow | Kind::Sticky => waiting.max(members),
-                    Kind::Activity | Kind::Nexus => waiting,
-                };
-                must!(replica.open.len() <= bound, "{kind:?}: more polls open than workers wait");
-            }
-            Action::Withdraw => {
-                must!(replica.open.len() > replica.waiting.len(), "withdrawn under a worker");
-                must!(matches!(kind, Kind::Activity | Kind::Nexus), "withdrawn without need");
-                for poll in replica.open.values_mut().filter(|poll| self.withdraws[poll.member]) {
-                    poll.ends = poll.ends.min(now + WITHDRAWAL);
-                }
-            }
-            Action::HandOver { task, poll } => {
-                let oldest = replica.waiting.first_key_value().map(|(&oldest, _)| oldest);
-                must!(oldest == Some(poll), "first come, first served");
-                replica.waiting.remove(&poll);
-                let Some(mut given) = replica.tasks.remove(&task) else {
-                    return Err("a task that the pool does not have".to_owned());
-                };
-                must!(self.finished.insert(given.id), "a task for two");
-                self.answer_offer(given.offered_by.take(), true);
-                self.last = Some((at, task, given));
-            }
-            Action::Decline { task } => {
-                let declined = replica.tasks.remove(&task);
-                must!(declined.is_some(), "a task that nobody offered");
-                self.answer_offer(declined.and_then(|task| task.offered_by), false);
-            }
-            Action::Offer { task } => {
-                let others: Vec<_> = (0..self.replicas.len())
-                    .filter(|&to| to != at && !self.replicas[to].gone)
-                    .collect();
-                let due = now + self.random.random_range(0..OFFER / 2);
-                let letter = if others.is_empty() {
-                    Letter::Answer { to: at, task, taken: false }
-                } else {
-                    let to = others[self.random.random_range(0..others.len())];
-                    Letter::Offer { to, from: at, task }
-                };
-                self.letters.push((due, letter));
-            }
-            Action::GiveBack { task } => {
-                let Some(given) = replica.tasks.remove(&task) else {
-                    return Err("a task that the pool does not have".to_owned());
-                };
-                let hopeless = kind == Kind::Sticky && replica.waiting.is_empty();
-                must!(given.expires <= now || hopeless, "given back before its time");
-                self.backlog[given.member].push_back(given.id);
-            }
-            Action::AnswerEmpty { poll } | Action::Fail { poll, .. } => {
-                must!(replica.waiting.remove(&poll).is_some(), "an answer for nobody");
-            }
-        }
-        Ok(())
-    }
-
-    fn answer_offer(&mut self, offered_by: Option<(usize, OpenId)>, taken: bool) {
-        if let Some((to, task)) = offered_by {
-            let due = self.now + self.random.random_range(0..OFFER / 2);
-            self.letters.push((due, Letter::Answer { to, task, taken }));
-        }
     }
 
     /// A poll that is cancelled takes a task with it that is on its way.
@@ -277,34 +188,6 @@ impl World {
             for open in polls.map(|(&open, _)| open).collect::<Vec<_>>() {
                 self.replicas[at].open.remove(&open);
                 self.send(at, Event::PollFailed { open, failure })?;
-            }
-        }
-        Ok(())
-    }
-
-    fn deliver(&mut self) -> Checked {
-        let (due, later) = self.letters.drain(..).partition(|(due, _)| *due <= self.now);
-        self.letters = later;
-        let due: Vec<(Millis, Letter)> = due;
-        for (_, letter) in due {
-            match letter {
-                Letter::Answer { to, task, taken } => {
-                    if taken {
-                        self.replicas[to].tasks.remove(&task);
-                    }
-                    self.send(to, Event::OfferEnded { task, taken })?;
-                }
-                Letter::Offer { to, from, task } if self.replicas[to].gone => {
-                    self.answer_offer(Some((from, task)), false);
-                }
-                Letter::Offer { to, from, task } => {
-                    let Some(&offered) = self.replicas[from].tasks.get(&task) else { continue };
-                    let number = self.replicas[to].pool.number();
-                    let here = InPool { offered_by: Some((from, task)), ..offered };
-                    self.replicas[to].tasks.insert(number, here);
-                    let expires = offered.expires;
-                    self.send(to, Event::TaskOffered { task: number, expires })?;
-                }
             }
         }
         Ok(())
