@@ -23,6 +23,7 @@ const MEASURES: &[Measure] = &[
     ("Envoy's CPU a task, µs", 0),
     ("poll sync, %", 1),
     ("tasks missing or doubled", 0),
+    ("polls failed, or cancelled on clusters", 0),
 ];
 
 /// What the pool adds to a task's way, against workers that poll the clusters themselves.
@@ -53,19 +54,15 @@ pub async fn run(options: &Options, programs: &Programs) -> anyhow::Result<Sheet
             let length = Duration::from_secs_f64(options.seconds);
             let turns = sides.round(Pattern::Steady(rate), WARM_UP, length, run as u64).await?;
             let direct = turns.first().map(quantiles).unwrap_or_default();
-            runs.iter_mut().zip(&turns).for_each(|(runs, turn)| runs.push(numbers(turn, direct)));
-        }
-        for (way, mut runs) in ways.iter().zip(runs) {
-            if *way == Way::Direct {
-                runs.iter_mut().for_each(|run| {
-                    // What the control server and Envoy do meanwhile has nothing to do with it.
-                    run.iter_mut().take(7).skip(3).for_each(|number| *number = f64::NAN);
-                });
+            for ((way, runs), turn) in ways.iter().zip(&mut runs).zip(&turns) {
+                runs.push(numbers(*way, turn, direct));
             }
+        }
+        for (way, runs) in ways.iter().zip(runs) {
             sheet.add(format!("{} {}", Pattern::Steady(rate).name(), way.name()), &runs);
         }
     }
-    sides.report_faults();
+    sides.explain();
     Ok(sheet)
 }
 
@@ -73,17 +70,20 @@ fn quantiles(turn: &Turn) -> (f64, f64) {
     (turn.outcome.quantile(0.5), turn.outcome.quantile(0.99))
 }
 
-fn numbers(turn: &Turn, direct: (f64, f64)) -> Vec<f64> {
+fn numbers(way: Way, turn: &Turn, direct: (f64, f64)) -> Vec<f64> {
     let (p50, p99) = quantiles(turn);
+    // What the programs do while it is another way's turn has nothing to do with it.
+    let of = |ways: &[Way], number: f64| if ways.contains(&way) { number } else { f64::NAN };
     vec![
         p50,
         p99,
         turn.outcome.quantile(1.0),
-        p50 - direct.0,
-        p99 - direct.1,
-        turn.cpu.0,
-        turn.cpu.1,
+        of(&[Way::Serve, Way::Envoy], p50 - direct.0),
+        of(&[Way::Serve, Way::Envoy], p99 - direct.1),
+        of(&[Way::Serve, Way::Envoy], turn.cpu.0),
+        of(&[Way::Envoy], turn.cpu.1),
         turn.outcome.sync_percent(),
         (turn.outcome.missing + turn.outcome.doubled) as f64,
+        turn.faults as f64,
     ]
 }

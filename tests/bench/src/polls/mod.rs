@@ -1,7 +1,7 @@
 //! What pooled polls cost: memory and CPU by the number of parked polls, time on a task's way, the
 //! share of tasks that find a waiting poll, and what deadlines cost a real cluster.
 //!
-//! Workers and clusters are this process: raw HTTP/2 streams and [`null`] clusters, on loopback.
+//! Workers and clusters are this process: raw HTTP/2 streams and null clusters, on loopback.
 //! `panko serve` and Envoy are the real ones, in processes of their own.
 
 mod arrivals;

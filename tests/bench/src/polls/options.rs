@@ -23,7 +23,12 @@ pub struct Options {
 const EXAMPLES: &str = "\
 Examples (make bench-polls gives the programs; they can also be in PANKO_BIN, PANKO_ENVOY, …):
   bench-polls all                               everything, some ten minutes
-  bench-polls scale --polls 10000 --way serve   10,000 parked polls, without Envoy";
+  bench-polls scale --polls 10000 --way serve   10,000 parked polls, without Envoy
+  bench-polls scale --polls 20000 --queues 1    20,000 workers of one queue
+  bench-polls scale --polls 1000 --late 1.5     clusters that answer late: nothing may be cancelled
+  bench-polls latency --rates 1000 --runs 15    1,000 tasks a second, with less noise
+  bench-polls sync --pollers 80                 fewer workers: four for each queue
+  bench-polls deadlines --kind workflow --runs 3";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Part {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::Parser;
 
 use super::arrivals::inject;
@@ -68,6 +68,10 @@ pub struct Options {
     /// The way of the polls: `serve` leaves Envoy out, for diagnosis.
     #[arg(long, value_enum, default_value = "envoy")]
     way: Way,
+    /// How many seconds later than a server the null clusters answer polls that found nothing, as busy
+    /// ones do. Whatever it is, none may be cancelled.
+    #[arg(long, default_value_t = 0.0)]
+    late: f64,
     /// Between parking and measuring, in seconds.
     #[arg(long, default_value_t = 15.0, value_parser = super::seconds)]
     settle: f64,
@@ -110,7 +114,9 @@ async fn measure(
     polls: usize,
     seed: u64,
 ) -> anyhow::Result<Vec<f64>> {
-    let mut stage = Stage::start(programs, options.clusters, options.way == Way::Envoy).await?;
+    let late = Duration::try_from_secs_f64(options.late).context("--late is no time")?;
+    let with_envoy = options.way == Way::Envoy;
+    let mut stage = Stage::start(programs, options.clusters, late, with_envoy).await?;
     tokio::time::sleep(REST).await;
     let before = stage.resident()?;
 

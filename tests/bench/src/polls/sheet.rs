@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -59,6 +59,7 @@ impl fmt::Display for Sheet {
             runs => writeln!(f, "{}; medians of {runs} runs", self.title)?,
         }
         let mut table = Table::new();
+        table.load_style(presets::ASCII_MARKDOWN);
         let cases = self.cases.iter().map(|(case, _)| case.clone());
         table.set_header(std::iter::once(String::new()).chain(cases));
         for (row, (name, digits)) in self.measures.iter().enumerate() {

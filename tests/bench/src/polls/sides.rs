@@ -45,6 +45,8 @@ struct Side {
     way: Way,
     plan: Plan,
     fleet: Fleet,
+    /// So far: see [`Turn::faults`].
+    faults: u64,
 }
 
 /// What one turn showed.
@@ -53,6 +55,9 @@ pub struct Turn {
     pub outcome: Outcome,
     /// CPU for each task, in µs: the control server's and Envoy's.
     pub cpu: (f64, f64),
+    /// Polls of the way's workers that failed, and polls that were cancelled on clusters, since the
+    /// turn before.
+    pub faults: u64,
 }
 
 impl Options {
@@ -72,7 +77,8 @@ impl Sides {
         programs: &Programs,
         ways: &[Way],
     ) -> anyhow::Result<Self> {
-        let stage = Stage::start(programs, options.clusters, ways.contains(&Way::Envoy)).await?;
+        let with_envoy = ways.contains(&Way::Envoy);
+        let stage = Stage::start(programs, options.clusters, Duration::ZERO, with_envoy).await?;
         let mut sides = Vec::new();
         for &way in ways {
             let plan = Plan {
@@ -85,7 +91,7 @@ impl Sides {
                 first: None,
             };
             let fleet = plan.start(&stage.ledger).await?;
-            sides.push(Side { way, plan, fleet });
+            sides.push(Side { way, plan, fleet, faults: 0 });
         }
         tokio::time::sleep(PARKING).await;
         Ok(Self { stage, sides })
@@ -101,7 +107,7 @@ impl Sides {
         seed: u64,
     ) -> anyhow::Result<Vec<Turn>> {
         let mut turns = Vec::new();
-        for side in &self.sides {
+        for side in &mut self.sides {
             let stage = &mut self.stage;
             let queues: Vec<_> = (0..side.plan.queues).map(|n| side.plan.queue(n)).collect();
             let clusters = stage.clusters.clone();
@@ -114,24 +120,21 @@ impl Sides {
             let outcome = settle(&stage.ledger, from, PATIENCE).await;
             let each = |after: f64, before: f64| 1e6 * (after - before) / outcome.injected as f64;
             let cpu = (each(after.0, before.0), each(after.1, before.1));
-            turns.push(Turn { outcome, cpu });
+            let so_far = side.fleet.ended().failed + stage.count(|counts| &counts.cancelled);
+            let faults = so_far - std::mem::replace(&mut side.faults, so_far);
+            turns.push(Turn { outcome, cpu, faults });
             stage.check()?;
         }
         Ok(turns)
     }
 
-    /// Polls that failed, by way, and polls that were cancelled on the clusters: faults, of which
-    /// there are none if all is well.
-    pub fn report_faults(&self) {
+    /// Says why polls failed, if any did.
+    pub fn explain(&self) {
         for Side { way, fleet, .. } in &self.sides {
             let ended = fleet.ended();
             if let Some(why) = ended.why {
                 eprintln!("{} polls of way {} failed; the first: {why}", ended.failed, way.name());
             }
-        }
-        let cancelled = self.stage.count(|counts| &counts.cancelled);
-        if cancelled > 0 {
-            eprintln!("{cancelled} polls were cancelled on the clusters");
         }
     }
 }

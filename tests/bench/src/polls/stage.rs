@@ -70,15 +70,17 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Starts it with so many null clusters, and waits until a poll comes through.
+    /// Starts it with so many null clusters (see [`NullCluster::new`] for `late`), and waits until a
+    /// poll comes through.
     pub async fn start(
         programs: &Programs,
         clusters: usize,
+        late: Duration,
         with_envoy: bool,
     ) -> anyhow::Result<Self> {
         let ledger = Arc::new(Ledger::default());
         let clusters: Vec<_> =
-            (0..clusters).map(|number| NullCluster::new(number, ledger.clone())).collect();
+            (0..clusters).map(|number| NullCluster::new(number, ledger.clone(), late)).collect();
         let mut clusters_at = Vec::new();
         for cluster in &clusters {
             clusters_at.push(cluster.serve().await?);

@@ -23,6 +23,7 @@ const MEASURES: &[Measure] = &[
     ("injected to received, ms: p99", 1),
     ("  most", 1),
     ("tasks missing or doubled", 0),
+    ("polls failed, or cancelled on clusters", 0),
 ];
 
 /// The share of tasks that find a waiting poll, as the clusters see it.
@@ -59,6 +60,7 @@ pub async fn run(options: &Options, programs: &Programs) -> anyhow::Result<Sheet
                     outcome.quantile(0.99),
                     outcome.quantile(1.0),
                     (outcome.missing + outcome.doubled) as f64,
+                    turn.faults as f64,
                 ]);
             }
         }
@@ -66,6 +68,6 @@ pub async fn run(options: &Options, programs: &Programs) -> anyhow::Result<Sheet
             sheet.add(format!("{} {}", pattern.name(), way.name()), &runs);
         }
     }
-    sides.report_faults();
+    sides.explain();
     Ok(sheet)
 }

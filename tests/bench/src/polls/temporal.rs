@@ -41,7 +41,7 @@ impl Temporal {
         let address = free_port()?;
         let mut command = Command::new(program);
         command.args(["server", "start-dev", "--headless", "--ip", "127.0.0.1"]);
-        command.args(["--log-level", "error", "--port", &address.port().to_string()]);
+        command.args(["--log-level", "never", "--port", &address.port().to_string()]);
         // In memory it does not stand calls that are cancelled.
         command.arg("--db-filename").arg(directory.path().join("temporal.db"));
         command.args(["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=OFF"]);

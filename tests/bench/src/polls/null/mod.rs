@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -25,6 +26,8 @@ pub struct NullCluster {
     pub counts: Counts,
     /// The UUID of its namespace.
     uuid: String,
+    /// How much later than a server it answers polls that found nothing.
+    late: Duration,
     matching: Matching,
 }
 
@@ -65,11 +68,11 @@ enum Found {
 }
 
 impl NullCluster {
-    /// Cluster number `number`, which nobody reaches yet.
-    pub fn new(number: usize, ledger: Arc<Ledger>) -> Arc<Self> {
+    /// Cluster number `number`, which nobody reaches yet. It answers polls that found nothing `late`.
+    pub fn new(number: usize, ledger: Arc<Ledger>, late: Duration) -> Arc<Self> {
         let uuid = format!("5ca1ab1e-0000-4000-8000-{number:012x}");
         let matching = Matching { ledger, queues: Mutex::default() };
-        Arc::new(Self { counts: Counts::default(), uuid, matching })
+        Arc::new(Self { counts: Counts::default(), uuid, late, matching })
     }
 
     /// Serves it on a free port of the loopback for as long as the runtime lives.

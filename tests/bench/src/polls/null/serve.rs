@@ -39,7 +39,7 @@ pub(super) async fn answer(
             let Some(queue) = body.get(frame::PREFIX..).and_then(messages::queue_of) else {
                 return respond_with(respond, Bytes::new(), "3");
             };
-            let end = came + wait.min(LONGEST);
+            let end = came + wait.min(LONGEST) + cluster.late;
             match poll(&cluster, queue, end, &mut respond).await {
                 Poll::Task(number) => messages::task(kind, &cluster.uuid, number),
                 Poll::Empty => Bytes::new(),
