@@ -4,6 +4,9 @@ use bytes::{Buf, BufMut, Bytes};
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
+/// Messages up to this many bytes get a buffer of their own.
+const SMALL: usize = 4096;
+
 /// Hands a message's bytes through, both ways.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RawCodec;
@@ -38,6 +41,13 @@ impl Decoder for RawCodec {
     type Error = Status;
 
     fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
+        let length = from.remaining();
+        // What is small would keep all of the buffer that it came in: 8 KiB for a poll of 200 bytes.
+        if length <= SMALL {
+            let mut message = vec![0; length];
+            from.copy_to_slice(&mut message);
+            return Ok(Some(message.into()));
+        }
+        Ok(Some(from.copy_to_bytes(length)))
     }
 }

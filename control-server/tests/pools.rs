@@ -166,6 +166,22 @@ async fn with_too_many_tasks_held_no_further_poll_is_opened() {
 }
 
 #[tokio::test]
+async fn a_cluster_that_answers_after_the_deadline_is_still_heard() {
+    let world = World::of(1, Limits::default()).await;
+    *world.fakes[0].late.lock().unwrap() = Duration::from_secs(3);
+    let worker = world.poll(KEY, b"");
+    let task = async {
+        until(|| world.fakes[0].polls.lock().unwrap().len() == 1).await;
+        // The pool's poll has a deadline of five seconds.
+        tokio::time::sleep(Duration::from_millis(5_500)).await;
+        world.fakes[0].add_task("late");
+    };
+    let (answer, ()) = tokio::join!(worker, task);
+    assert_eq!(delivered(answer), "late");
+    assert_eq!(world.fakes[0].polls.lock().unwrap().len(), 1, "no poll was given up");
+}
+
+#[tokio::test]
 async fn a_worker_that_has_shut_down_gets_no_task_by_a_late_poll() {
     let world = World::of(1, Limits::default()).await;
     world.pools.worker_left(worker_id(b"worker"));

@@ -127,7 +127,9 @@ impl Frontend {
         if let Class::Poll { .. } = call.method.class {
             return self.poll(call).await;
         }
-        self.answer(call).await.map(|body| Answer { body, receipt: None })
+        // In a box of its own: a parked poll would carry its room.
+        let answer = Box::pin(self.answer(call)).await;
+        answer.map(|body| Answer { body, receipt: None })
     }
 
     async fn answer(&self, call: Call) -> Result<Bytes, Status> {

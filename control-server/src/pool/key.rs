@@ -138,8 +138,7 @@ impl Poll {
             kind,
             claims: matches!(identity, Identity::Claims(_)),
             caller,
-            // What came may share a large buffer of the connection's with others.
-            body: Bytes::copy_from_slice(&body),
+            body,
         })
     }
 

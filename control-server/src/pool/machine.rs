@@ -27,7 +27,7 @@ const SCARCE: Millis = 2_500;
 const SHORTEST: Millis = 2_200;
 
 /// How many waiting polls a member make [`LONG`] polls harmless.
-const PLENTY: usize = 4;
+const PLENTY: usize = 2;
 
 /// How long more polls may be open than wait before they are withdrawn, when workers went without a
 /// word: one that is only late with its next poll is back by then.

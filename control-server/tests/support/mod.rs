@@ -2,6 +2,7 @@
 //! pools over it.
 
 use std::collections::VecDeque;
+use std::future::IntoFuture;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct FakeCluster {
     pub accepts: Mutex<Vec<String>>,
     /// Polls that it refuses with RESOURCE_EXHAUSTED from now on.
     pub exhausted: Mutex<usize>,
+    /// How much later than a second before its deadline it answers an empty poll.
+    pub late: Mutex<Duration>,
     /// Polls that it has been sent.
     pub polls: Mutex<Vec<Bytes>>,
     /// Other calls that it has been sent: the RPC's name and the request.
@@ -74,7 +77,8 @@ impl FakeCluster {
                 ));
             }
         }
-        let until = Instant::now() + timeout - Duration::from_secs(1);
+        let late = *self.late.lock().unwrap();
+        let until = Instant::now() + timeout - Duration::from_secs(1) + late;
         loop {
             let came = self.came.notified();
             if let Some(task) = self.tasks.lock().unwrap().pop_front() {
@@ -122,9 +126,8 @@ impl World {
                     Grpc::new(RawCodec).unary(Unary(fake, method), request).await
                 }
             });
-            let server = tonic::transport::Server::builder().add_routes(router.into());
-            let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-            tokio::spawn(server.serve_with_incoming(incoming));
+            // Not tonic's server: that one ends calls at their deadlines, which a cluster need not.
+            tokio::spawn(axum::serve(listener, router).into_future());
             fakes.push(fake);
             yaml += &format!("  - {{ name: c{n}, address: \"{address}\" }}\n");
             members += &format!("      - {{ cluster: c{n} }}\n");

@@ -1,20 +1,24 @@
 //! Calls to a Temporal cluster's frontend.
 
+mod tls;
+mod transport;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Uri;
 use http::uri::PathAndQuery;
 use panko_proto::rpc::Method;
 use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 
 use crate::caller::Caller;
 use crate::config;
 use crate::raw::RawCodec;
+use transport::Transport;
 
 /// Connections to each cluster. Proxies in front of frontends allow some hundred streams on one.
 const CONNECTIONS: usize = 4;
@@ -30,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Cluster {
     name: Arc<str>,
-    channels: Vec<Channel>,
+    transports: Vec<Transport>,
     next: AtomicUsize,
     /// Panko's own credentials on it.
     own: Caller,
@@ -49,13 +53,39 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
-    /// The address or the TLS settings make no connection.
-    #[error("cluster {cluster:?}: {source}; correct its address and tls in panko.yaml")]
-    Endpoint {
+    /// The address is none.
+    #[error("cluster {cluster:?}: {address:?} is not host:port; correct its address in panko.yaml")]
+    Address {
+        /// The cluster.
+        cluster: String,
+        /// What stands there.
+        address: String,
+    },
+    /// A file holds no certificate, or no key.
+    #[error("cluster {cluster:?}: {path}: {problem}; put PEM into it")]
+    Pem {
+        /// The cluster.
+        cluster: String,
+        /// The file.
+        path: String,
+        /// Why.
+        problem: String,
+    },
+    /// Certificates and keys do not fit together.
+    #[error("cluster {cluster:?}: {source}; correct its tls in panko.yaml")]
+    Tls {
         /// The cluster.
         cluster: String,
         /// Why.
-        source: tonic::transport::Error,
+        source: rustls::Error,
+    },
+    /// The name on the certificate is none.
+    #[error("cluster {cluster:?}: {name:?} is no host name; correct tls.server_name in panko.yaml")]
+    ServerName {
+        /// The cluster.
+        cluster: String,
+        /// What stands there.
+        name: String,
     },
     /// The API key is not text that fits into a header.
     #[error(
@@ -70,20 +100,12 @@ pub enum Error {
 impl Cluster {
     /// Prepares the connections. Each is made when it is first used, and again when it is lost.
     pub fn new(config: &config::Cluster) -> Result<Self, Error> {
-        let failed = |source| Error::Endpoint { cluster: config.name.clone(), source };
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", config.address))
-            .map_err(failed)?
-            .connect_timeout(Duration::from_secs(5))
-            // Frontends close connections that ping more often than every 10 s.
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(1 << 20)
-            .initial_connection_window_size(1 << 22)
-            .tcp_nodelay(true);
-        if let Some(tls) = &config.tls {
-            endpoint = endpoint.tls_config(tls_config(config, tls)?).map_err(failed)?;
-        }
+        let origin: Uri = format!("{scheme}://{}", config.address).parse().map_err(|_| {
+            Error::Address { cluster: config.name.clone(), address: config.address.clone() }
+        })?;
+        let (tls, server_name) = (tls::client_config(config)?, tls::server_name(config)?);
+        let transport = || Transport::new(origin.clone(), tls.clone(), server_name.clone());
         let own = match &config.api_key_file {
             Some(path) => {
                 let key = String::from_utf8(read(config, path)?).unwrap_or_default();
@@ -92,8 +114,8 @@ impl Cluster {
             }
             None => Caller::default(),
         };
-        let channels = (0..CONNECTIONS).map(|_| endpoint.connect_lazy()).collect();
-        Ok(Self { name: config.name.as_str().into(), channels, next: AtomicUsize::new(0), own })
+        let transports = (0..CONNECTIONS).map(|_| transport()).collect();
+        Ok(Self { name: config.name.as_str().into(), transports, next: AtomicUsize::new(0), own })
     }
 
     /// The name under which Envoy and Panko know it.
@@ -118,29 +140,24 @@ impl Cluster {
         body: Bytes,
         deadline: Duration,
     ) -> Result<Bytes, Status> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.channels.len();
-        let channel = self.channels.get(turn).cloned();
-        let channel = channel.ok_or_else(|| Status::internal("a cluster without connections"))?;
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.transports.len();
+        let transport = self.transports.get(turn).cloned();
+        let transport =
+            transport.ok_or_else(|| Status::internal("a cluster without connections"))?;
         let mut request = Request::new(body);
         *request.metadata_mut() = with_deadline(caller.metadata(), deadline);
 
-        let call = async {
-            let mut grpc = Grpc::new(channel).max_decoding_message_size(MAX_ANSWER);
-            grpc.ready().await.map_err(|e| self.unreachable(&e))?;
-            let path = PathAndQuery::from_static(method.path);
-            grpc.unary(request, path, RawCodec).await.map(tonic::Response::into_inner)
-        };
+        let origin = transport.origin();
+        let mut grpc = Grpc::with_origin(transport, origin).max_decoding_message_size(MAX_ANSWER);
+        let call = grpc.unary(request, PathAndQuery::from_static(method.path), RawCodec);
         match tokio::time::timeout(deadline + PATIENCE, call).await {
-            Ok(result) => result,
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(status),
             Err(_) => Err(Status::deadline_exceeded(format!(
                 "cluster {} did not answer {} in time",
                 self.name, method.name
             ))),
         }
-    }
-
-    fn unreachable(&self, error: &tonic::transport::Error) -> Status {
-        Status::unavailable(format!("cluster {} cannot be reached: {error}", self.name))
     }
 }
 
@@ -151,21 +168,6 @@ fn with_deadline(metadata: &MetadataMap, deadline: Duration) -> MetadataMap {
         metadata.insert("grpc-timeout", value);
     }
     metadata
-}
-
-fn tls_config(config: &config::Cluster, tls: &config::Tls) -> Result<ClientTlsConfig, Error> {
-    let mut client = ClientTlsConfig::new();
-    client = match &tls.ca {
-        Some(ca) => client.ca_certificate(Certificate::from_pem(read(config, ca)?)),
-        None => client.with_native_roots(),
-    };
-    if let (Some(cert), Some(key)) = (&tls.cert, &tls.key) {
-        client = client.identity(Identity::from_pem(read(config, cert)?, read(config, key)?));
-    }
-    if let Some(name) = &tls.server_name {
-        client = client.domain_name(name);
-    }
-    Ok(client)
 }
 
 fn read(config: &config::Cluster, path: &std::path::Path) -> Result<Vec<u8>, Error> {
