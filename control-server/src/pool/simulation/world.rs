@@ -91,10 +91,11 @@ impl World {
     }
 
     pub(super) fn send(&mut self, at: usize, event: Event) -> Checked {
+        let mut cancels = false;
         for act in self.replicas[at].hears(self.now, event) {
             match act {
                 Act::Does(action) => self.act(at, action)?,
-                Act::CancelsAll => self.cancel_all(at)?,
+                Act::CancelsAll => cancels = true,
                 Act::HandsToTheNewest(task) => {
                     let newest = self.replicas[at].waiting.last_key_value().map(|(&poll, _)| poll);
                     if let Some(poll) = newest {
@@ -108,24 +109,19 @@ impl World {
         must!(pool.waiting() == replica.waiting.len(), "{kind:?}: polls are missing");
         must!(pool.open() == replica.open.len(), "{kind:?}: open polls are missing");
         must!(pool.held() == replica.tasks.len(), "{kind:?}: held tasks are missing");
-        Ok(())
+        if cancels { self.cancel_all(at) } else { Ok(()) }
     }
 
     /// A poll that is cancelled takes a task with it that is on its way.
     fn cancel_all(&mut self, at: usize) -> Checked {
-        for (open, poll) in std::mem::take(&mut self.replicas[at].open) {
+        for open in self.replicas[at].open.keys().copied().collect::<Vec<_>>() {
+            let Some(poll) = self.replicas[at].open.remove(&open) else { continue };
             let lost =
                 self.up[poll.member].then(|| self.backlog[poll.member].pop_front()).flatten();
             must!(lost.is_none(), "a poll was cancelled and its task lost");
-            self.send_quietly(at, Event::PollEnded { open });
+            self.send(at, Event::PollEnded { open })?;
         }
         Ok(())
-    }
-
-    /// For a broken pool, whose actions do not matter any more.
-    fn send_quietly(&mut self, at: usize, event: Event) {
-        let mut ignored = Vec::new();
-        self.replicas[at].pool.handle(self.now, event, &mut ignored);
     }
 
     /// Clusters match their tasks with the polls that are open on them.
