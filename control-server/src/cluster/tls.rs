@@ -60,10 +60,13 @@ fn certificates(
 ) -> Result<Vec<CertificateDer<'static>>, Error> {
     let bytes = super::read(cluster, path)?;
     let parsed = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
-    parsed.map_err(|e| pem(cluster, path, &e))
+    match parsed.map_err(|e| pem(cluster, path, &e))? {
+        none if none.is_empty() => Err(pem(cluster, path, &"there is no certificate in it")),
+        certificates => Ok(certificates),
+    }
 }
 
-fn pem(cluster: &config::Cluster, path: &Path, error: &rustls::pki_types::pem::Error) -> Error {
+fn pem(cluster: &config::Cluster, path: &Path, problem: &dyn std::fmt::Display) -> Error {
     let (cluster, path) = (cluster.name.clone(), path.display().to_string());
-    Error::Pem { cluster, path, problem: error.to_string() }
+    Error::Pem { cluster, path, problem: problem.to_string() }
 }

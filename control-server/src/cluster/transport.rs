@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::TryFutureExt;
 use futures_util::future::BoxFuture;
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri, header};
 use hyper::body::Incoming;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -26,6 +26,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Between two signs of life. Frontends close connections that ping more often than every 10 s
 /// (`frontend.keepAliveMinTime`).
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// How Panko calls itself to clusters.
+const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("panko/", env!("CARGO_PKG_VERSION")));
 
 /// One HTTP/2 connection to a cluster: made when it is first used, and again when it is lost.
 #[derive(Debug, Clone)]
@@ -78,7 +82,8 @@ impl Service<Request<Body>> for Transport {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        request.headers_mut().insert(header::USER_AGENT, USER_AGENT);
         let unreachable = |error: hyper_util::client::legacy::Error| {
             let what = if error.is_connect() { "no connection" } else { "the connection was lost" };
             Status::unavailable(format!("{what}: {}", causes(&error)))
