@@ -131,11 +131,21 @@ pub enum MemberState {
 }
 
 /// Who is who among workers: polls of different callers never share a pool.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Callers {
     /// What tells them apart.
     pub identity: IdentityBy,
+    /// All headers that clusters authorize by, in lower case. Callers with equal ones have each other's
+    /// tasks: add what your clusters look at (`authHeaderName`, `authExtraHeaderName`).
+    pub headers: Vec<String>,
+}
+
+impl Default for Callers {
+    fn default() -> Self {
+        let headers = ["authorization", "authorization-extras"].map(str::to_owned).to_vec();
+        Self { identity: IdentityBy::default(), headers }
+    }
 }
 
 /// What tells callers apart.
@@ -160,6 +170,8 @@ pub struct Limits {
     pub parked_polls_per_namespace: usize,
     /// Those that come over one connection of a client's to Envoy.
     pub parked_polls_per_connection: usize,
+    /// Task queues with polls, each once for each kind of polls and each caller.
+    pub pools: usize,
     /// Tasks that wait for a worker. At this many no further poll is opened on any cluster.
     pub held_tasks: usize,
 }
@@ -170,6 +182,7 @@ impl Default for Limits {
             parked_polls: 200_000,
             parked_polls_per_namespace: 200_000,
             parked_polls_per_connection: 50_000,
+            pools: 100_000,
             held_tasks: 10_000,
         }
     }

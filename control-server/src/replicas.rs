@@ -2,6 +2,7 @@
 //! of workers that shut down.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +18,9 @@ use crate::config::{Config, Peers};
 
 /// How long another replica has for an answer. It does no I/O for it.
 const DEADLINE: Duration = Duration::from_secs(2);
+
+/// How soon a dead connection is found.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 /// The largest message: a task and some words more (a poll's answer is at most 128 MiB).
 const MAX_MESSAGE: usize = 130 * 1024 * 1024;
@@ -42,7 +46,16 @@ pub struct Offer {
 pub struct Replicas {
     server: Arc<str>,
     token: Token,
-    others: Vec<(String, Channel)>,
+    others: Vec<Other>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Other {
+    address: String,
+    channel: Channel,
+    /// Whether it answered when it was last asked something.
+    answered: AtomicBool,
 }
 
 /// Why replicas cannot be reached as configured.
@@ -73,7 +86,10 @@ impl Replicas {
     pub fn new(config: &Config) -> Result<Arc<Self>, Error> {
         let own = config.listen.grpc.to_string();
         let others = config.peers.addresses.iter().filter(|address| **address != own);
-        let others = others.map(|address| Ok((address.clone(), connect(address)?)));
+        let others = others.map(|address| {
+            let (address, channel) = (address.clone(), connect(address)?);
+            Ok(Other { address, channel, answered: AtomicBool::new(false) })
+        });
         Ok(Arc::new(Self {
             server: format!("panko-{}", uuid::Uuid::new_v4().simple()).into(),
             token: token(&config.peers)?,
@@ -102,9 +118,13 @@ impl Replicas {
     /// Offers a task to one replica after the other. Whether one took it.
     ///
     /// One that does not answer in time may have handed it to a worker, so it counts as taken: a
-    /// task for two is worse than one that its cluster starts again.
+    /// task for two is worse than one that its cluster starts again. So that this costs no more than
+    /// one task, a replica that failed is offered nothing before it has answered something else.
     pub async fn offer(&self, offer: Offer) -> bool {
-        for (address, channel) in &self.others {
+        for other in &self.others {
+            if !self.answers(other).await {
+                continue;
+            }
             let left = offer.expires.saturating_duration_since(Instant::now());
             let request = OfferTaskRequest {
                 server: self.server.to_string(),
@@ -113,23 +133,40 @@ impl Replicas {
                 response: offer.body.clone(),
                 expires_in_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
             };
-            let answer = client(channel).offer_task(self.request(request)).await;
-            match answer {
+            match client(&other.channel).offer_task(self.request(request)).await {
                 Ok(answer) if answer.get_ref().taken => return true,
                 Ok(_) => {}
-                Err(status) if was_not_sent(&status) => {}
                 Err(status) => {
-                    tracing::warn!(address, %status, "a replica does not say whether it took a task");
-                    return true;
+                    other.answered.store(false, Ordering::Relaxed);
+                    if was_sent(&status) {
+                        let address = &other.address;
+                        tracing::warn!(address, %status, "a replica does not say whether it took a task");
+                        return true;
+                    }
                 }
             }
         }
         false
     }
 
+    /// Whether a replica answered the last time, or does now.
+    async fn answers(&self, other: &Other) -> bool {
+        if other.answered.load(Ordering::Relaxed) {
+            return true;
+        }
+        let nothing = WorkerLeftRequest {
+            server: self.server.to_string(),
+            worker_instance_key: Bytes::new(),
+        };
+        let asked = async { client(&other.channel).worker_left(self.request(nothing)).await };
+        let answered = tokio::time::timeout(DEADLINE, asked).await.is_ok_and(|a| a.is_ok());
+        other.answered.store(answered, Ordering::Relaxed);
+        answered
+    }
+
     /// Tells all others that a worker shuts down. One that is down has no polls of it.
     pub async fn worker_left(&self, instance_key: &[u8]) {
-        join_all(self.others.iter().map(|(address, channel)| async move {
+        join_all(self.others.iter().map(|Other { address, channel, .. }| async move {
             let request = WorkerLeftRequest {
                 server: self.server.to_string(),
                 worker_instance_key: Bytes::copy_from_slice(instance_key),
@@ -170,7 +207,13 @@ fn client(channel: &Channel) -> ReplicaServiceClient<Channel> {
 fn connect(address: &str) -> Result<Channel, Error> {
     let failed = |source| Error::Address { address: address.to_owned(), source };
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(failed)?;
-    Ok(endpoint.connect_timeout(DEADLINE / 2).tcp_nodelay(true).connect_lazy())
+    let endpoint = endpoint
+        .connect_timeout(DEADLINE / 2)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .keep_alive_while_idle(true);
+    Ok(endpoint.connect_lazy())
 }
 
 fn token(peers: &Peers) -> Result<Token, Error> {
@@ -184,16 +227,15 @@ fn token(peers: &Peers) -> Result<Token, Error> {
     value.map(Some).map_err(|_| failed("it does not fit into a header".to_owned()))
 }
 
-/// Whether a call failed before it reached the other side: no connection could be made.
-fn was_not_sent(status: &Status) -> bool {
-    use std::error::Error as _;
-    let mut cause = status.source();
-    let mut connecting = false;
+/// Whether a call that failed may have reached the other side: not if no connection could be made, or
+/// if it was refused at the door.
+fn was_sent(status: &Status) -> bool {
+    let mut cause = std::error::Error::source(status);
     while let Some(error) = cause {
-        connecting |= error.to_string().contains("tcp connect error")
-            || error.to_string().contains("connect timed out");
+        if error.is::<tonic::ConnectError>() {
+            return false;
+        }
         cause = error.source();
     }
-    matches!(status.code(), Code::Unavailable | Code::Unauthenticated | Code::Unimplemented)
-        && (connecting || status.code() != Code::Unavailable)
+    !matches!(status.code(), Code::Unauthenticated | Code::Unimplemented)
 }

@@ -63,7 +63,7 @@ pub async fn run(
     let frontend = Arc::new(Frontend {
         topology,
         pools: pools.clone(),
-        identity_by: config.callers.identity,
+        callers: config.callers.clone(),
         replicas,
         answers,
         metrics: metrics.clone(),
@@ -114,12 +114,15 @@ pub async fn run(
     }
     placements.close();
     let _ = closed.send(());
+    // The listener may be done first: polls can be open on clusters with no worker connected.
+    let drained = async {
+        drain(&pools).await;
+        // For the last answers; connections that idle end when the program does.
+        tokio::time::sleep(LAST_WORDS).await;
+    };
     tokio::select! {
-        result = &mut serving_grpc => result.context("the gRPC listener failed")?,
-        () = drain(&pools) => {
-            // Connections that idle end when the program does.
-            let _ = tokio::time::timeout(LAST_WORDS, serving_grpc).await;
-        }
+        () = drained => {}
+        () = async { drop(serving_grpc.await); std::future::pending().await } => {}
     }
     serving_http.abort();
     watching.abort();

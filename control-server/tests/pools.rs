@@ -54,6 +54,30 @@ async fn a_rotated_token_joins_the_pool_and_one_pool_is_enough() {
 }
 
 #[tokio::test]
+async fn a_task_that_proves_a_token_is_its_worker_s_and_no_other_poll_is_opened_for_it() {
+    let world = World::of(1, Limits::default()).await;
+    world.fakes[0].add_task("1");
+    assert_eq!(delivered(world.poll(&jwt("good"), b"").await), "1");
+    assert_eq!(world.fakes[0].polls.lock().unwrap().len(), 1);
+    assert_eq!(world.metric("panko_open_polls"), 0.0);
+}
+
+#[tokio::test]
+async fn of_many_polls_with_a_new_token_one_proves_it_for_all() {
+    let world = World::of(1, Limits::default()).await;
+    let authorization = jwt("good");
+    let polls = futures_util::future::join_all((0..20).map(|_| world.poll(&authorization, b"")));
+    let asked = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(world.fakes[0].polls.lock().unwrap().len(), 1, "one is enough");
+        until(|| world.metric("panko_parked_polls") == 20.0).await;
+        (0..20).for_each(|n| world.fakes[0].add_task(&n.to_string()));
+    };
+    let (answers, ()) = tokio::join!(polls, asked);
+    assert!(answers.into_iter().all(|answer| !delivered(answer).is_empty()));
+}
+
+#[tokio::test]
 async fn a_task_that_was_not_written_to_its_worker_is_for_the_next() {
     let world = World::of(1, Limits::default()).await;
     world.fakes[0].add_task("1");

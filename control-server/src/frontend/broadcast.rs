@@ -1,5 +1,6 @@
 //! Class `broadcast`: every member is told, and one answer comes back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ impl Frontend {
     pub(super) async fn broadcast(&self, call: Call) -> Result<Bytes, Status> {
         match call.method.name {
             "ShutdownWorker" => self.shutdown_worker(call).await,
-            "RecordWorkerHeartbeat" => self.tell_all(&call).await,
+            "RecordWorkerHeartbeat" => self.tell_all(&call, b"").await,
             name => Err(Status::unimplemented(format!(
                 "{name} has to reach every cluster, which this release of Panko does not do yet; call the clusters themselves"
             ))),
@@ -32,22 +33,23 @@ impl Frontend {
     async fn shutdown_worker(&self, call: Call) -> Result<Bytes, Status> {
         let instance_key =
             last_bytes(&call.body, INSTANCE_KEY).map_err(|e| malformed(call.method, e))?;
-        if instance_key.is_empty() {
-            return self.tell_all(&call).await;
-        }
-        self.pools.worker_left(worker_id(instance_key));
-        let (_, answer) =
-            tokio::join!(self.replicas.worker_left(instance_key), self.tell_all(&call));
-        answer
+        self.tell_all(&call, instance_key).await
     }
 
-    /// The first member's answer once all have answered; the first failure if one fails.
-    async fn tell_all(&self, call: &Call) -> Result<Bytes, Status> {
+    /// The first member's answer once all have answered; the first failure if one fails. When one has
+    /// accepted the call, and so knows that the caller may, the worker `leaving` has left (none if it
+    /// is empty).
+    async fn tell_all(&self, call: &Call, leaving: &[u8]) -> Result<Bytes, Status> {
         let name = last_bytes(&call.body, 1).map_err(|e| malformed(call.method, e))?;
         let members = &self.namespace(name)?.members;
+        let left = &AtomicBool::new(leaving.is_empty());
         let calls = members.iter().map(|member| async move {
             let body = call.body.clone();
             let result = member.cluster.call(call.method, &call.caller, body, DEADLINE).await;
+            if result.is_ok() && !left.swap(true, Ordering::Relaxed) {
+                self.pools.worker_left(worker_id(leaving));
+                self.replicas.worker_left(leaving).await;
+            }
             result.map_err(|status| {
                 let told = format!("cluster {}: {}", member.cluster.name(), status.message());
                 Status::new(status.code(), told)

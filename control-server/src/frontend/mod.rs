@@ -22,7 +22,7 @@ use tonic::server::{Grpc, UnaryService};
 use tonic::{Request, Response, Status};
 
 use crate::caller::Caller;
-use crate::config::IdentityBy;
+use crate::config::Callers;
 use crate::identify::LastAnswers;
 use crate::metrics::Metrics;
 use crate::pool::delivery::{Receipt, Tracked};
@@ -43,7 +43,7 @@ pub struct Frontend {
     /// The pools of polls.
     pub pools: Arc<Registry>,
     /// What tells callers apart.
-    pub identity_by: IdentityBy,
+    pub callers: Callers,
     /// The other control servers.
     pub replicas: Arc<Replicas>,
     /// What clusters that are down last said.

@@ -16,6 +16,9 @@ const SHORTEST: Duration = Duration::from_secs(2);
 /// began when it sent the poll.
 const MARGIN: Duration = Duration::from_secs(1);
 
+/// The largest poll: each pool keeps one. A usual one has some hundred bytes.
+const LARGEST: usize = 64 * 1024;
+
 /// The longest that a poll is parked.
 const LONGEST: Duration = Duration::from_secs(300);
 
@@ -28,8 +31,14 @@ impl Frontend {
         if timeout < SHORTEST {
             return Err(Status::failed_precondition("Context timeout is too short."));
         }
+        if call.body.len() > LARGEST {
+            return Err(Status::invalid_argument(format!(
+                "a poll of {} bytes; at most {LARGEST} are taken",
+                call.body.len()
+            )));
+        }
         let method = call.method;
-        let poll = Poll::read(method, call.caller, self.identity_by, call.body)
+        let poll = Poll::read(method, call.caller, &self.callers, call.body)
             .map_err(|e| malformed(method, e))?;
         let namespace = self.namespace(poll.namespace.as_bytes())?;
         if poll.task_queue.is_empty() {

@@ -98,7 +98,7 @@ impl Shell {
 
     /// The task stays here until its receipt says that it was written. A poll that has gone drops
     /// the receipt, so that the task comes back.
-    fn hand_over(&mut self, id: OpenId, poll: PollId) {
+    pub(super) fn hand_over(&mut self, id: OpenId, poll: PollId) {
         self.tell(id, true);
         let (Some(task), Some(parked)) = (self.tasks.get(&id), self.parked.remove(&poll)) else {
             return;
@@ -114,10 +114,11 @@ impl Shell {
         let Some(reply) = self.tasks.get_mut(&id).and_then(|task| task.taken.take()) else {
             return;
         };
-        // Whoever hears no answer takes the task for taken, so it goes its way.
-        let _ = reply.send(taken);
-        if !taken {
-            self.tasks.remove(&id);
+        // Whoever hears no answer takes the task for taken: then it is this pool's own, to be held.
+        match (taken, reply.send(taken)) {
+            (true, _) => {}
+            (false, Ok(())) => drop(self.tasks.remove(&id)),
+            (false, Err(_)) => drop(self.own.send(Message::Written { task: id, written: false })),
         }
     }
 

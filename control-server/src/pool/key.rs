@@ -8,7 +8,7 @@ use xxhash_rust::xxh64::xxh64;
 
 use super::event::{Kind, WorkerId};
 use crate::caller::{Caller, Identity};
-use crate::config::IdentityBy;
+use crate::config::Callers;
 
 /// `TASK_QUEUE_KIND_STICKY` of `temporal.api.enums.v1.TaskQueueKind`.
 const KIND_STICKY: u64 = 2;
@@ -102,10 +102,10 @@ impl Poll {
     pub fn read(
         method: &'static Method,
         caller: Caller,
-        by: IdentityBy,
+        callers: &Callers,
         body: Bytes,
     ) -> Result<Self, Error> {
-        let identity = caller.identity(by);
+        let identity = caller.identity(callers);
         let numbers = PollFields::of(method);
         let mut key = Vec::with_capacity(body.len() + 128);
         for part in [method.name.as_bytes(), &identity.bytes()] {

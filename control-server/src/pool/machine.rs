@@ -29,6 +29,9 @@ const SHORTEST: Millis = 2_200;
 /// How many waiting polls a member make [`LONG`] polls harmless.
 const PLENTY: usize = 2;
 
+/// How many waiting polls are looked at for one that an open poll can count on.
+const LOOK: usize = 64;
+
 /// How long more polls may be open than wait before they are withdrawn, when workers went without a
 /// word: one that is only late with its next poll is back by then.
 const EXCESS: Millis = 100;
@@ -87,8 +90,9 @@ impl Pool {
     /// Takes an event and appends what is to be done.
     pub fn handle(&mut self, now: Millis, event: Event, actions: &mut Vec<Action>) {
         self.take(now, event, actions);
+        self.give_back(now, actions);
         self.hand_over(actions);
-        self.give_up(now, actions);
+        self.offer(now, actions);
         self.release(now, actions);
         self.withdraw(now, actions);
         self.open_polls(now, actions);
@@ -124,7 +128,7 @@ impl Pool {
             Event::TaskReturned { task, expires } => self.held.push_front(task, expires, now),
             Event::TaskOffered { task, expires } => {
                 // A server that stops needs its waiting polls for what it has asked for itself.
-                if self.waiting.is_empty() || self.draining {
+                if self.waiting.is_empty() || self.draining || expires <= now {
                     actions.push(Action::Decline { task });
                 } else {
                     self.held.push(task, expires, now);
@@ -204,12 +208,16 @@ impl Pool {
         }
     }
 
-    /// What nobody here takes goes to the other replicas, and at last back to its cluster. A task
-    /// of a sticky queue whose worker has gone waits for nobody.
-    fn give_up(&mut self, now: Millis, actions: &mut Vec<Action>) {
+    /// What has expired goes back to its cluster, also when a worker has just come: the cluster may
+    /// have started it again. A task of a sticky queue whose worker has gone waits for nobody.
+    fn give_back(&mut self, now: Millis, actions: &mut Vec<Action>) {
         let hopeless = self.kind == Kind::Sticky && self.deserted;
         let expired = self.held.take_expired(if hopeless { Millis::MAX } else { now });
         actions.extend(expired.into_iter().map(|task| Action::GiveBack { task }));
+    }
+
+    /// What nobody here takes goes to the other replicas.
+    fn offer(&mut self, now: Millis, actions: &mut Vec<Action>) {
         let offered = self.held.offer(now);
         actions.extend(offered.into_iter().map(|task| Action::Offer { task }));
     }
@@ -221,7 +229,7 @@ impl Pool {
         let due = self.waiting.take_due(now, spare);
         actions.extend(due.into_iter().map(|poll| Action::AnswerEmpty { poll }));
         while self.draining && self.waiting.len() > self.open.len() {
-            let Some((poll, _)) = self.waiting.newest(0) else { return };
+            let Some((poll, _)) = self.waiting.from_newest(0).next() else { return };
             self.waiting.remove(poll);
             actions.push(Action::AnswerEmpty { poll });
         }
@@ -229,8 +237,8 @@ impl Pool {
 
     /// A task that cannot be given back should not come to a pool without a worker for it.
     fn withdraw(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        let open = self.open.values().filter(|open| !open.withdrawn).count();
-        if !self.is_strict() || open <= self.waiting.len() {
+        let excess = self.is_strict() && self.open.len() > self.waiting.len();
+        if !excess || self.open.values().filter(|o| !o.withdrawn).count() <= self.waiting.len() {
             self.excess_since = None;
             return;
         }
@@ -263,8 +271,6 @@ impl Pool {
     ///
     /// Polls are handed over oldest first, so it is the newest that will still be waiting.
     fn backing(&self, now: Millis, scarce: bool) -> Option<(PollId, Millis)> {
-        // Only workflow tasks have more polls open than waiting: then it is the oldest.
-        let (poll, waiting) = self.waiting.newest(self.open.len())?;
         let plenty = self.waiting.len() >= PLENTY * self.members.len();
         let wanted = match self.kind {
             Kind::Sticky => MEDIUM,
@@ -272,9 +278,13 @@ impl Pool {
             _ if scarce && self.is_strict() => SCARCE,
             _ => MEDIUM,
         };
-        let end = waiting.answer_by.min(waiting.release + SCARCE);
-        let length = wanted.min(end.saturating_sub(now));
-        (now < waiting.release && length >= SHORTEST).then_some((poll, length))
+        // Only workflow tasks have more polls open than waiting: then it is the oldest. Polls that are
+        // too short, or nearly over, carry no other; those before them may.
+        self.waiting.from_newest(self.open.len()).take(LOOK).find_map(|(poll, waiting)| {
+            let end = waiting.answer_by.min(waiting.release + SCARCE);
+            let length = wanted.min(end.saturating_sub(now));
+            (now < waiting.release && length >= SHORTEST).then_some((poll, length))
+        })
     }
 
     /// Whether its tasks must not come while nobody waits for them.

@@ -9,19 +9,20 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::Status;
 
-use super::event::{Event, OpenId};
+use super::event::{Event, OpenId, WorkerId};
 use super::request;
-use super::shell::{Arrival, Message, Shell, Task};
+use super::shell::{Answer, Arrival, Message, Parked, Shell, Task};
 use super::task;
 
 /// The shortest poll that servers take, and some for the way: it is answered empty after a second.
 const LENGTH: Duration = Duration::from_millis(2_200);
 
 /// How many tokens a pool remembers. Beyond that they are proven again.
-const REMEMBERED: usize = 1_000;
+const REMEMBERED: usize = 20_000;
 
 /// For how long a proof counts: a token may be revoked meanwhile.
 const COUNTS: Duration = Duration::from_secs(600);
@@ -41,12 +42,18 @@ impl Proven {
         }
         self.0.insert(credentials, Instant::now());
     }
+
+    /// A cluster refuses a token.
+    pub fn remove(&mut self, credentials: u64) {
+        self.0.remove(&credentials);
+    }
 }
 
-/// A poll whose right is being proven.
+/// A token that is being proven: by the first poll with it, while the others wait for that.
 #[derive(Debug)]
 pub struct Candidate {
-    arrival: Arrival,
+    credentials: u64,
+    polls: Vec<Arrival>,
     /// The member that is asked.
     member: usize,
     /// Members that could not be reached.
@@ -62,18 +69,28 @@ impl Shell {
     /// Asks a member for the sake of a poll that is not proven. It is one worker's one poll, so no
     /// more are open than wait.
     pub(super) fn prove(&mut self, arrival: Arrival) {
+        if self.draining {
+            send_away(arrival.answer);
+            return;
+        }
+        let credentials = arrival.poll.caller.credentials();
+        if let Some(same) = self.candidates.values_mut().find(|c| c.credentials == credentials) {
+            same.polls.push(arrival);
+            return;
+        }
         let member = arrival.id.0 as usize % self.namespace.members.len().max(1);
-        self.ask(Candidate { arrival, member, tried: 0 });
+        self.ask(Candidate { credentials, polls: vec![arrival], member, tried: 0 });
     }
 
     fn ask(&mut self, candidate: Candidate) {
         let Some(member) = self.namespace.members.get(candidate.member) else { return };
-        let (id, own, cluster) = (self.pool.number(), self.own.clone(), member.cluster.clone());
-        let poll = &candidate.arrival.poll;
+        let Some(Arrival { poll, .. }) = candidate.polls.first() else { return };
+        let (own, cluster) = (self.own.clone(), member.cluster.clone());
         let (method, caller) = (poll.method, poll.caller.clone());
         // An even share of the worker's rate: nothing is known of its tasks yet.
         let share = 1.0 / self.namespace.members.len() as f64;
         let body = request::pooled(method, &poll.body, &self.instance_key, share);
+        let id = self.pool.number();
         self.candidates.insert(id, candidate);
         let errand = self.around.totals.errand();
         tokio::spawn(async move {
@@ -87,19 +104,15 @@ impl Shell {
     /// The cluster has spoken.
     pub(super) fn proved(&mut self, id: OpenId, result: Result<Bytes, Status>) {
         let Some(mut candidate) = self.candidates.remove(&id) else { return };
+        candidate.polls.retain(|arrival| !arrival.answer.is_closed());
         match result {
             Ok(body) => {
-                let member = candidate.member;
-                self.proven.add(candidate.arrival.poll.caller.credentials());
-                if !candidate.arrival.answer.is_closed() {
-                    self.joined(candidate.arrival);
-                }
+                self.proven.add(candidate.credentials);
                 if task::is_task(&body) {
-                    let (came, held) = (Instant::now(), self.pool.waiting() == 0);
-                    let expires = came + task::hold(self.newest.kind, &body);
-                    self.metrics.came(held);
-                    self.tasks.insert(id, Task { body, member, came, expires, held, taken: None });
-                    self.step(Event::TaskCame { open: id, expires: self.millis(expires) });
+                    self.proved_by_a_task(id, body, &mut candidate);
+                }
+                for arrival in candidate.polls {
+                    self.joined(arrival);
                 }
             }
             Err(status)
@@ -109,10 +122,46 @@ impl Shell {
                 candidate.member = (candidate.member + 1) % self.namespace.members.len();
                 self.ask(candidate);
             }
-            // One who has gone wants no answer.
-            Err(status) => drop(candidate.arrival.answer.send(Err(status))),
+            Err(status) => {
+                for arrival in candidate.polls {
+                    // One who has gone wants no answer.
+                    let _ = arrival.answer.send(Err(status.clone()));
+                }
+            }
         }
     }
+
+    /// The task is for the poll that brought it: it never waited in the pool, and no other is opened
+    /// for it. If its worker has gone, the task is the pool's.
+    fn proved_by_a_task(&mut self, id: OpenId, body: Bytes, candidate: &mut Candidate) {
+        let (came, held) = (Instant::now(), candidate.polls.is_empty());
+        let expires = came + task::hold(self.newest.kind, &body);
+        self.metrics.came(held);
+        let member = candidate.member;
+        self.tasks.insert(id, Task { body, member, came, expires, held, taken: None });
+        if held {
+            self.step(Event::TaskCame { open: id, expires: self.millis(expires) });
+            return;
+        }
+        let Arrival { id: poll, poll: newest, answer, .. } = candidate.polls.remove(0);
+        self.newest = newest;
+        self.parked.insert(poll, Parked { answer, came });
+        self.hand_over(id, poll);
+    }
+
+    /// Polls of a worker that shuts down are not to join any more.
+    pub(super) fn candidates_leave(&mut self, worker: WorkerId) {
+        for candidate in self.candidates.values_mut() {
+            let own = candidate.polls.extract_if(.., |arrival| arrival.poll.worker == worker);
+            own.for_each(|arrival| send_away(arrival.answer));
+        }
+    }
+}
+
+/// Answers a poll that has not joined: there is no task.
+fn send_away(answer: oneshot::Sender<Result<Answer, Status>>) {
+    // One who has gone wants no answer.
+    let _ = answer.send(Ok(Answer { body: Bytes::new(), receipt: None }));
 }
 
 fn is_down(status: &Status) -> bool {

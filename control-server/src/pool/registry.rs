@@ -36,6 +36,7 @@ pub struct Registry {
     parked: Arc<ParkedLimits>,
     around: Surroundings,
     left: Mutex<Departed>,
+    most_pools: usize,
     draining: AtomicBool,
     metrics: Arc<Metrics>,
 }
@@ -44,13 +45,14 @@ impl Registry {
     /// No pools yet.
     #[must_use]
     pub fn new(limits: Limits, replicas: Arc<Replicas>, metrics: Arc<Metrics>) -> Arc<Self> {
-        let totals = Totals::new(limits.held_tasks);
+        let (totals, most_pools) = (Totals::new(limits.held_tasks), limits.pools);
         Arc::new(Self {
             pools: Mutex::default(),
             next_poll: AtomicU64::new(0),
             parked: ParkedLimits::new(limits),
             around: Surroundings { server: replicas.server().clone(), replicas, totals },
             left: Mutex::default(),
+            most_pools,
             draining: AtomicBool::new(false),
             metrics,
         })
@@ -77,8 +79,13 @@ impl Registry {
         })?;
         let id = PollId(self.next_poll.fetch_add(1, Ordering::Relaxed));
         let (answer, answered) = oneshot::channel();
-        let pool = self.send(namespace, Box::new(Arrival { id, poll, answer_by, answer }));
+        let worker = poll.worker;
+        let pool = self.send(namespace, Box::new(Arrival { id, poll, answer_by, answer }))?;
         let mut leaving = Leaving { id, pool: Some(pool) };
+        if self.departed().has(worker) {
+            // It left while its poll came; the poll leaves its pool with this function.
+            return Ok(Answer { body: Bytes::new(), receipt: None });
+        }
         let result = answered.await;
         leaving.pool = None;
         result.unwrap_or_else(|_| {
@@ -119,6 +126,8 @@ impl Registry {
     pub async fn drain(&self, limit: Duration) -> Vec<PoolStatus> {
         self.draining.store(true, Ordering::Relaxed);
         self.tell_all(|| Message::Drain);
+        // Their answers come after what they were told before.
+        self.status().await;
         let until = Instant::now() + limit;
         while !self.around.totals.is_clear() && Instant::now() < until {
             tokio::time::sleep(LOOK).await;
@@ -140,19 +149,24 @@ impl Registry {
         self: &Arc<Self>,
         namespace: &Arc<VirtualNamespace>,
         arrival: Box<Arrival>,
-    ) -> mpsc::UnboundedSender<Message> {
+    ) -> Result<mpsc::UnboundedSender<Message>, Status> {
         let mut pools = self.lock();
-        let pool = match pools.get(&arrival.poll.key) {
+        // A pool leaves the map before it ends, under the lock; one that is closed here has failed.
+        let pool = match pools.get(&arrival.poll.key).filter(|pool| !pool.is_closed()) {
             Some(pool) => pool.clone(),
+            None if pools.len() >= self.most_pools => {
+                return Err(Status::resource_exhausted(
+                    "there are as many task queues with polls as may be; raise limits.pools or add a control server",
+                ));
+            }
             None => {
                 let pool = self.start(namespace, &arrival.poll);
                 pools.insert(arrival.poll.key.clone(), pool.clone());
                 pool
             }
         };
-        // It listens: it leaves the map before it ends, under the lock.
         let _ = pool.send(Message::Came(arrival));
-        pool
+        Ok(pool)
     }
 
     fn start(

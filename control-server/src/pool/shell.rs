@@ -136,6 +136,7 @@ pub struct Shell {
     /// The instance key of the pool's own polls; another one after each withdrawal.
     pub(super) instance_key: Arc<str>,
     pub(super) parked: HashMap<PollId, Parked>,
+    pub(super) draining: bool,
     pub(super) proven: Proven,
     pub(super) candidates: HashMap<OpenId, Candidate>,
     pub(super) open: HashMap<OpenId, usize>,
@@ -169,6 +170,7 @@ impl Shell {
             own,
             newest,
             parked: HashMap::new(),
+            draining: false,
             proven: Proven::default(),
             candidates: HashMap::new(),
             open: HashMap::new(),
@@ -223,7 +225,10 @@ impl Shell {
                 self.parked.remove(&poll);
                 self.step(Event::PollLeft { poll });
             }
-            Message::WorkerLeft(worker) => self.step(Event::WorkerLeft { worker }),
+            Message::WorkerLeft(worker) => {
+                self.candidates_leave(worker);
+                self.step(Event::WorkerLeft { worker });
+            }
             Message::Ended(open, result) => self.ended(open, result),
             Message::Written { task, written } => self.written(task, written),
             Message::Offered(offered) => self.offered(*offered),
@@ -234,7 +239,10 @@ impl Shell {
                 }
                 self.step(Event::OfferEnded { task, taken });
             }
-            Message::Drain => self.step(Event::Drain),
+            Message::Drain => {
+                self.draining = true;
+                self.step(Event::Drain);
+            }
             // One who no longer waits for the answer wants none.
             Message::Status(reply) => drop(reply.send(status::of(self))),
         }
@@ -265,7 +273,14 @@ impl Shell {
                 self.step(Event::PollEnded { open });
             }
             Err(status) => {
-                let failure = failure(&status);
+                let failure = match failure(&status) {
+                    // Of a token that is no longer good its own worker hears, not the one that waits.
+                    Failure::Final if self.newest.claims && is_of_token(&status) => {
+                        self.proven.remove(self.newest.caller.credentials());
+                        Failure::Down
+                    }
+                    failure => failure,
+                };
                 let (cluster, task_queue) = (self.cluster(member), &self.newest.task_queue);
                 self.metrics.failed(cluster, status.code());
                 tracing::debug!(cluster, task_queue, %status, "a poll failed");
@@ -328,6 +343,11 @@ impl Shell {
 /// A new instance key for a pool's polls: no two pools, and no two times, share one.
 pub(super) fn instance_key(server: &str) -> Arc<str> {
     format!("{server}-{}", uuid::Uuid::new_v4().simple()).into()
+}
+
+/// Whether a cluster refuses the caller.
+fn is_of_token(status: &Status) -> bool {
+    matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated)
 }
 
 /// What a cluster's refusal of a poll means.

@@ -47,7 +47,7 @@ impl Totals {
     /// Whether nothing that clusters have handed out, or may hand out, is here.
     #[must_use]
     pub fn is_clear(&self) -> bool {
-        [&self.open, &self.tasks, &self.errands].iter().all(|n| n.load(Ordering::Relaxed) == 0)
+        [&self.open, &self.tasks, &self.errands].iter().all(|n| n.load(Ordering::SeqCst) == 0)
     }
 
     /// Counts a call that a stop has to wait for, as long as it lives.
@@ -68,13 +68,14 @@ impl Share {
     /// Brings the sums up to date.
     pub fn show(&mut self, pool: &Pool, tasks: usize) {
         let totals = &self.totals;
+        // Tasks first: one that an open poll has brought is never in neither of the two sums.
         for (sum, shown, now) in [
-            (&totals.open, &mut self.open, pool.open()),
-            (&totals.held, &mut self.held, pool.held()),
             (&totals.tasks, &mut self.tasks, tasks),
+            (&totals.held, &mut self.held, pool.held()),
+            (&totals.open, &mut self.open, pool.open()),
         ] {
             // Wraps around where there are fewer than before.
-            sum.fetch_add(now.wrapping_sub(*shown), Ordering::Relaxed);
+            sum.fetch_add(now.wrapping_sub(*shown), Ordering::SeqCst);
             *shown = now;
         }
     }

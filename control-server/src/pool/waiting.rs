@@ -80,12 +80,11 @@ impl Waiting {
         Some(poll)
     }
 
-    /// The n-th newest, the oldest if there are fewer: tasks go to the oldest, so this one is still
-    /// there when as many polls as are open have brought theirs.
-    #[must_use]
-    pub fn newest(&self, n: usize) -> Option<(PollId, Entry)> {
-        let nth = self.polls.iter().rev().nth(n).or_else(|| self.polls.first_key_value());
-        nth.map(|(&poll, &entry)| (poll, entry))
+    /// The n-th newest and those that came before it, at least the oldest: tasks go to the oldest, so
+    /// the n-th newest is still there when n open polls have brought theirs.
+    pub fn from_newest(&self, n: usize) -> impl Iterator<Item = (PollId, Entry)> {
+        let n = n.min(self.polls.len().saturating_sub(1));
+        self.polls.iter().rev().skip(n).map(|(&poll, &entry)| (poll, entry))
     }
 
     /// The polls of one worker.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use panko_control_server::caller::Caller;
-use panko_control_server::config::{Config, IdentityBy, Limits};
+use panko_control_server::config::{Callers, Config, Limits};
 use panko_control_server::metrics::Metrics;
 use panko_control_server::pool::key::Poll;
 use panko_control_server::pool::registry::Registry;
@@ -154,7 +154,7 @@ impl World {
         body.extend_from_slice(extra);
         let method = Method::by_path(ACTIVITY).unwrap();
         let caller = Caller::of(&metadata);
-        let poll = Poll::read(method, caller, IdentityBy::Claims, body.into()).unwrap();
+        let poll = Poll::read(method, caller, &Callers::default(), body.into()).unwrap();
         let namespace = self.topology.namespace("orders").unwrap();
         let answer_by = Instant::now() + Duration::from_secs(10);
         self.pools.park(namespace, poll, "", answer_by).await
