@@ -17,7 +17,7 @@ use super::held::HeldTasks;
 use super::members::Members;
 use super::waiting::Waiting;
 
-/// What polls on a cluster last, in milliseconds. A server answers one second before.
+/// What polls on a cluster last, in milliseconds.
 const LONG: Millis = 20_000;
 /// With few workers to spare: a poll that one member holds is one that another member misses.
 const MEDIUM: Millis = 5_000;
@@ -25,6 +25,9 @@ const MEDIUM: Millis = 5_000;
 const SCARCE: Millis = 2_500;
 /// Servers refuse a deadline under 2 s; some of it is gone when it reaches them.
 const SHORTEST: Millis = 2_200;
+
+/// A server answers this long before the deadline.
+const EARLY: Millis = 1_000;
 
 /// How many waiting polls a member make [`LONG`] polls harmless.
 const PLENTY: usize = 2;
@@ -105,7 +108,7 @@ impl Pool {
         match event {
             Event::PollCame { poll, worker, answer_by } => {
                 self.deserted = false;
-                self.waiting.insert(now, poll, worker, answer_by, SHORTEST);
+                self.waiting.insert(now, poll, worker, answer_by, SHORTEST - EARLY);
             }
             Event::PollLeft { poll } => {
                 if self.waiting.remove(poll).is_some() {
@@ -282,8 +285,9 @@ impl Pool {
         // too short, or nearly over, carry no other; those before them may.
         self.waiting.from_newest(self.open.len()).take(LOOK).find_map(|(poll, waiting)| {
             let end = waiting.answer_by.min(waiting.release + SCARCE);
-            let length = wanted.min(end.saturating_sub(now));
-            (now < waiting.release && length >= SHORTEST).then_some((poll, length))
+            // The shortest may end after the worker's poll: the cluster's answer comes before.
+            let length = wanted.min(end.saturating_sub(now)).max(SHORTEST);
+            (waiting.carries && now < waiting.release).then_some((poll, length))
         })
     }
 

@@ -16,6 +16,9 @@ const HALF_LIFE: f64 = 5_000.0;
 /// A member that has given nothing for this long has one poll, until its next task.
 const IDLE_AFTER: Millis = 60_000;
 
+/// While polls are scarce: for how long after a task a member is looked at in turn.
+const WARM: Millis = 10_000;
+
 /// The most that bursts add to the polls of one member.
 const LARGEST_BOOST: f64 = 256.0;
 
@@ -103,6 +106,12 @@ impl Member {
             open + (now.saturating_sub(since) / RECOVERY) as usize
         });
         now >= self.backoff_until && (self.failures == 0 || self.open == 0) && self.open < taken
+    }
+
+    /// Whether it has given a task lately.
+    #[must_use]
+    pub fn is_warm(&self, now: Millis) -> bool {
+        self.last_task.is_some_and(|at| now.saturating_sub(at) < WARM)
     }
 
     /// How many polls it should have, given as many waiting ones as it likes.

@@ -7,6 +7,10 @@ use super::member::Member;
 /// It keeps the worker for a second and a half, so this bounds what looking elsewhere costs.
 const COLD_INTERVAL: Millis = 5_000;
 
+/// While polls are scarce: how long one member may go on giving tasks before another that gave some
+/// lately has its turn.
+const TURN: Millis = 1_000;
+
 /// What part of the workers' rate limit is shared out evenly. The rest goes by what members give;
 /// without this part one that had nothing yet could never show that it has more now.
 const EVEN_SHARE: f64 = 0.5;
@@ -15,7 +19,7 @@ const EVEN_SHARE: f64 = 0.5;
 #[derive(Debug, Clone)]
 pub struct Members {
     all: Vec<Member>,
-    /// When a member whose last poll was empty was last asked.
+    /// When a member that has given nothing lately was last asked.
     last_cold: Millis,
 }
 
@@ -49,7 +53,7 @@ impl Members {
         if let Some(m) = self.all.get_mut(member) {
             m.open += 1;
             m.last_poll = Some(now);
-            if !m.hot {
+            if !m.is_warm(now) {
                 self.last_cold = now;
             }
         }
@@ -81,15 +85,21 @@ impl Members {
     /// The member on whom the next poll is opened, if one wants another.
     ///
     /// With a waiting poll for every member, the one with the fewest open for its rate. With fewer
-    /// (`scarce`), members whose last poll brought a task, and every [`COLD_INTERVAL`] the one of the
-    /// others that has waited longest.
+    /// (`scarce`), those that gave tasks lately in turn, at least every [`TURN`], else one whose last
+    /// poll brought a task; and every [`COLD_INTERVAL`] the one of the others that has waited longest.
     #[must_use]
     pub fn next(&self, now: Millis, scarce: bool) -> Option<usize> {
         let ready = self.all.iter().enumerate().filter(|(_, m)| m.is_ready(now));
         if scarce {
             let cold_first = now.saturating_sub(self.last_cold) >= COLD_INTERVAL;
             let idle = ready.filter(|(_, m)| m.open == 0);
-            return idle.min_by_key(|(_, m)| (m.hot == cold_first, m.last_poll)).map(|(n, _)| n);
+            let rank = |m: &Member| match m.is_warm(now) {
+                false if cold_first => 0,
+                true if m.last_poll.is_none_or(|at| now.saturating_sub(at) >= TURN) => 1,
+                true if m.hot => 2,
+                _ => 3,
+            };
+            return idle.min_by_key(|(_, m)| (rank(m), m.last_poll)).map(|(n, _)| n);
         }
         ready
             .map(|(n, m)| (n, m.open as f64 / m.wanted(now) as f64))

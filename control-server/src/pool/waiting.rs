@@ -20,6 +20,9 @@ pub struct Entry {
     pub release: Millis,
     /// When it must have an answer.
     pub answer_by: Millis,
+    /// Whether an open poll can count on it at all: one that is too short waits for what others
+    /// bring.
+    pub carries: bool,
 }
 
 /// All of them.
@@ -45,8 +48,7 @@ impl Waiting {
         self.polls.is_empty()
     }
 
-    /// A poll comes. `shortest` is what an open poll lasts at least: one that is too short to count
-    /// on waits for what others bring.
+    /// A poll comes. `shortest` is what a cluster's answer takes at least.
     pub fn insert(
         &mut self,
         now: Millis,
@@ -55,10 +57,11 @@ impl Waiting {
         answer_by: Millis,
         shortest: Millis,
     ) {
-        let last_use = Some(answer_by.saturating_sub(shortest)).filter(|&at| at > now);
+        let last_use = answer_by.saturating_sub(shortest);
+        let carries = last_use > now;
         let patience = PATIENCE + poll.0.wrapping_mul(7_919) % JITTER;
-        let release = last_use.unwrap_or(answer_by).min(now + patience);
-        self.polls.insert(poll, Entry { worker, release, answer_by });
+        let release = if carries { last_use } else { answer_by }.min(now + patience);
+        self.polls.insert(poll, Entry { worker, release, answer_by, carries });
         self.due.insert((release, poll));
     }
 

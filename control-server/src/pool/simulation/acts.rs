@@ -9,6 +9,8 @@ use super::{Checked, must};
 
 /// The least that servers take.
 const SERVER_MINIMUM: Millis = 2_000;
+/// How long before its deadline a server answers a poll.
+pub(super) const EARLY: Millis = 1_000;
 /// How long a server takes to end a poll that is withdrawn.
 const WITHDRAWAL: Millis = 5;
 /// How long it is on offer at most beyond that.
@@ -29,10 +31,10 @@ impl World {
             Action::Open { open, member, backing, length, share } => {
                 let answer_by = replica.waiting.get(&backing).copied().unwrap_or(0);
                 must!(length >= SERVER_MINIMUM, "a server refuses {length} ms");
-                must!(now + length <= answer_by, "the open poll outlives its worker's");
+                must!(now + length - EARLY <= answer_by, "the open poll outlives its worker's");
                 must!((0.0..=1.0).contains(&share), "a share of {share}");
                 must!(replica.draining.is_none(), "a server that stops opens a poll");
-                let poll = OnCluster { member, ends: now + length - 1_000 };
+                let poll = OnCluster { member, ends: now + length - EARLY };
                 must!(replica.open.insert(open, poll).is_none(), "one id twice");
                 let waiting = replica.waiting.len();
                 let bound = match kind {

@@ -75,3 +75,12 @@ fn a_scarce_worker_finds_the_member_that_has_tasks() {
         assert!(took < 60_000, "{kind:?}: 50 tasks took {took} ms");
     }
 }
+
+/// One worker with one slot, and two members that both have tasks: neither waits long for its turn.
+#[test]
+fn a_scarce_worker_takes_turns_between_members_that_have_tasks() {
+    for kind in KINDS {
+        let waited = World::alone(kind, 2).longest_wait_of_two(60).unwrap();
+        assert!(waited <= 3_000, "{kind:?}: a task waited {waited} ms");
+    }
+}
