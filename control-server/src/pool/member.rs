@@ -17,7 +17,7 @@ const HALF_LIFE: f64 = 5_000.0;
 const IDLE_AFTER: Millis = 60_000;
 
 /// While polls are scarce: for how long after a task a member is looked at in turn.
-const WARM: Millis = 10_000;
+const WARM: Millis = 30_000;
 
 /// The most that bursts add to the polls of one member.
 const LARGEST_BOOST: f64 = 256.0;
