@@ -85,17 +85,20 @@ impl Members {
     /// The member on whom the next poll is opened, if one wants another.
     ///
     /// With a waiting poll for every member, the one with the fewest open for its rate. With fewer
-    /// (`scarce`), those that gave tasks lately in turn, at least every [`TURN`], else one whose last
-    /// poll brought a task; and every [`COLD_INTERVAL`] the one of the others that has waited longest.
+    /// (`scarce`), all in turn while none has just brought a task. While one has, it goes on, but for
+    /// those that gave tasks lately, every [`TURN`], and every [`COLD_INTERVAL`] the one of the others
+    /// that has waited longest.
     #[must_use]
     pub fn next(&self, now: Millis, scarce: bool) -> Option<usize> {
         let ready = self.all.iter().enumerate().filter(|(_, m)| m.is_ready(now));
         if scarce {
             let cold_first = now.saturating_sub(self.last_cold) >= COLD_INTERVAL;
             let idle = ready.filter(|(_, m)| m.open == 0);
+            let due = |m: &Member| m.last_poll.is_none_or(|at| now.saturating_sub(at) >= TURN);
+            let any_hot = self.all.iter().any(|m| m.hot);
             let rank = |m: &Member| match m.is_warm(now) {
                 false if cold_first => 0,
-                true if m.last_poll.is_none_or(|at| now.saturating_sub(at) >= TURN) => 1,
+                true if any_hot && due(m) => 1,
                 true if m.hot => 2,
                 _ => 3,
             };

@@ -306,15 +306,15 @@ impl World {
         Ok(self.now - began)
     }
 
-    /// One worker, and a task a second on two members in turn: how long the longest waits, once both
-    /// have shown that they have tasks.
-    pub fn longest_wait_of_two(&mut self, tasks: u64) -> Result<Millis, String> {
+    /// One worker, and a task a second on all members in turn: how long the longest waits, once the
+    /// first ten are over.
+    pub fn longest_wait(&mut self, tasks: u64) -> Result<Millis, String> {
         let mut longest = 0;
         let (began, mut added) = (self.now, Vec::new());
         while self.unfinished() > 0 || (added.len() as u64) < tasks {
             if self.now - began >= added.len() as Millis * 1_000 && (added.len() as u64) < tasks {
                 // Not in step with the polls.
-                self.add_task(added.len() % 2);
+                self.add_task(added.len() % self.members);
                 added.push(self.now);
             }
             if self.replicas[0].waiting.is_empty() {
