@@ -15,7 +15,7 @@ use tonic::Status;
 
 use super::event::{Event, OpenId, WorkerId};
 use super::request;
-use super::shell::{Answer, Arrival, Message, Parked, Shell, Task};
+use super::shell::{Answer, Arrival, Message, Parked, Shell};
 use super::task;
 
 /// The shortest poll that servers take, and some for the way: it is answered empty after a second.
@@ -134,18 +134,15 @@ impl Shell {
     /// The task is for the poll that brought it: it never waited in the pool, and no other is opened
     /// for it. If its worker has gone, the task is the pool's.
     fn proved_by_a_task(&mut self, id: OpenId, body: Bytes, candidate: &mut Candidate) {
-        let (came, held) = (Instant::now(), candidate.polls.is_empty());
-        let expires = came + task::hold(self.newest.kind, &body);
-        self.metrics.came(held);
-        let member = candidate.member;
-        self.tasks.insert(id, Task { body, member, came, expires, held, taken: None });
+        let held = candidate.polls.is_empty();
+        let expires = self.brought(id, candidate.member, body, held);
         if held {
-            self.step(Event::TaskCame { open: id, expires: self.millis(expires) });
+            self.step(Event::TaskCame { open: id, expires });
             return;
         }
         let Arrival { id: poll, poll: newest, answer, .. } = candidate.polls.remove(0);
         self.newest = newest;
-        self.parked.insert(poll, Parked { answer, came });
+        self.parked.insert(poll, Parked { answer, came: Instant::now() });
         self.hand_over(id, poll);
     }
 

@@ -260,13 +260,8 @@ impl Shell {
         let Some(member) = self.open.remove(&open) else { return };
         match result {
             Ok(body) if task::is_task(&body) => {
-                let (kind, came) = (self.newest.kind, Instant::now());
-                let expires = came + task::hold(kind, &body);
-                self.scaling_offered |= scaling::is_offered(kind, &body);
-                let held = self.pool.waiting() == 0;
-                self.metrics.came(held);
-                self.tasks.insert(open, Task { body, member, came, expires, held, taken: None });
-                self.step(Event::TaskCame { open, expires: self.millis(expires) });
+                let expires = self.brought(open, member, body, self.pool.waiting() == 0);
+                self.step(Event::TaskCame { open, expires });
             }
             Ok(_) => {
                 self.metrics.empty.inc();
@@ -289,6 +284,16 @@ impl Shell {
                 self.failures.clear();
             }
         }
+    }
+
+    /// A cluster gave a task; nobody waits for it if it has to be `held`. Until when it may be.
+    pub(super) fn brought(&mut self, id: OpenId, member: usize, body: Bytes, held: bool) -> Millis {
+        let (kind, came) = (self.newest.kind, Instant::now());
+        let expires = came + task::hold(kind, &body);
+        self.scaling_offered |= scaling::is_offered(kind, &body);
+        self.metrics.came(held);
+        self.tasks.insert(id, Task { body, member, came, expires, held, taken: None });
+        self.millis(expires)
     }
 
     /// Another replica's task becomes this pool's own, if a worker waits for it.
