@@ -100,6 +100,27 @@ pub struct Namespace {
     /// [`MAX_SPREAD`], each of which may go to another one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub spread: BTreeMap<String, u32>,
+    /// What becomes of a list or a count while a member is down.
+    #[serde(default, skip_serializing_if = "MissingMember::is_default")]
+    pub missing_member: MissingMember,
+}
+
+/// What becomes of a list or a count while a member is down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MissingMember {
+    /// The others' part is answered, and the response metadata `panko-missing-clusters` and
+    /// `panko-partial` say whose is missing and why.
+    #[default]
+    Partial,
+    /// UNAVAILABLE.
+    Error,
+}
+
+impl MissingMember {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A physical namespace's place in a virtual namespace.

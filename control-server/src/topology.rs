@@ -3,9 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use bytes::Bytes;
+use panko_proto::rpc::Method;
+use tonic::Status;
+
+use crate::caller::Caller;
 use crate::cluster::{self, Cluster};
-use crate::config::Config;
+use crate::config::{Config, MissingMember};
 
 /// All clusters and virtual namespaces.
 #[derive(Debug)]
@@ -20,11 +26,13 @@ pub struct VirtualNamespace {
     /// The name that SDKs say.
     pub name: Arc<str>,
     /// Its members, in the configuration's order.
-    pub members: Vec<Member>,
+    pub members: Vec<Arc<Member>>,
     /// Each member's share of the slots; 0 for the cordoned.
     pub weights: Vec<u32>,
     /// In how many parts the polls of a task queue are spread over the control servers.
     pub spread: BTreeMap<String, u32>,
+    /// What becomes of a list or a count while a member is down.
+    pub missing_member: MissingMember,
 }
 
 /// A physical namespace and its cluster.
@@ -38,6 +46,19 @@ pub struct Member {
 }
 
 impl Member {
+    /// Makes a unary call that names this member's namespace, on behalf of `caller`.
+    ///
+    /// `body` says the virtual namespace's name, and so does the answer.
+    pub async fn call(
+        &self,
+        method: &'static Method,
+        caller: &Caller,
+        body: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, Status> {
+        self.cluster.call(method, caller, body, deadline).await
+    }
+
     /// Whether it is known to end polls early when it is told that their worker shuts down.
     #[must_use]
     pub fn withdraws_polls(&self) -> bool {
@@ -64,11 +85,12 @@ impl Topology {
                 let physical = member.physical(&namespace.name).to_owned();
                 let cluster = find(&member.cluster)?;
                 let withdraws_polls = AtomicBool::new(false);
-                Some(Member { cluster, namespace: physical, withdraws_polls })
+                Some(Arc::new(Member { cluster, namespace: physical, withdraws_polls }))
             });
             let (name, members) = (namespace.name.as_str().into(), members.collect());
             let (weights, spread) = (namespace.weights(), namespace.spread.clone());
-            let built = VirtualNamespace { name, members, weights, spread };
+            let missing_member = namespace.missing_member;
+            let built = VirtualNamespace { name, members, weights, spread, missing_member };
             (namespace.name.clone(), Arc::new(built))
         });
         let namespaces = namespaces.collect();

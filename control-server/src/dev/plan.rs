@@ -127,6 +127,7 @@ fn namespace(name: &str, clusters: &[String], options: &Options) -> config::Name
         name: name.to_owned(),
         members: clusters.iter().map(member).collect(),
         spread: options.spread.iter().cloned().collect(),
+        missing_member: config::MissingMember::default(),
     }
 }
 

@@ -89,8 +89,8 @@ impl Frontend {
         let describe = method(DESCRIBE_NAMESPACE)?;
         let asked = namespace.members.iter().map(|member| async move {
             let mut body = Vec::new();
-            put_bytes(&mut body, 1, member.namespace.as_bytes());
-            member.cluster.call(describe, caller, body.into(), DEADLINE).await
+            put_bytes(&mut body, 1, namespace.name.as_bytes());
+            member.call(describe, caller, body.into(), DEADLINE).await
         });
         let last = namespace
             .members

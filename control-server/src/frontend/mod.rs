@@ -2,15 +2,19 @@
 //!
 //! * [`polls`] — the pool.
 //! * [`local`] — answered here, from what all members offer ([`merge`]).
+//! * [`gather`] — asked of every member and merged.
 //! * [`broadcast`] — told to every member.
 //!
 //! Messages are raw bytes throughout.
 
 mod broadcast;
 mod deadline;
+mod fan_out;
+mod gather;
 mod local;
 mod merge;
 mod polls;
+mod reply;
 
 use std::sync::Arc;
 
@@ -27,10 +31,10 @@ use crate::identify::LastAnswers;
 use crate::metrics::Metrics;
 use crate::pool::delivery::{Receipt, Tracked};
 use crate::pool::registry::Registry;
-use crate::pool::shell::Answer;
 use crate::raw::RawCodec;
 use crate::replicas::Replicas;
 use crate::topology::{Topology, VirtualNamespace};
+use reply::Reply;
 
 /// The largest request that is taken: what Temporal's frontends take.
 const MAX_REQUEST: usize = 4 * 1024 * 1024;
@@ -112,34 +116,25 @@ impl UnaryService<Bytes> for Unary {
             let result = frontend.dispatch(call).await;
             let code = result.as_ref().err().map_or(tonic::Code::Ok, Status::code);
             frontend.metrics.call(method.name, code);
-            let Answer { body, receipt } = result?;
-            let mut response = Response::new(body);
-            if let Some(receipt) = receipt {
-                response.extensions_mut().insert(receipt);
-            }
-            Ok(response)
+            result.map(Reply::into_response)
         })
     }
 }
 
 impl Frontend {
-    async fn dispatch(&self, call: Call) -> Result<Answer, Status> {
+    async fn dispatch(&self, call: Call) -> Result<Reply, Status> {
         if let Class::Poll { .. } = call.method.class {
-            return self.poll(call).await;
+            return self.poll(call).await.map(Reply::from);
         }
         // In a box of its own: a parked poll would carry its room.
-        let answer = Box::pin(self.answer(call)).await;
-        answer.map(|body| Answer { body, receipt: None })
+        Box::pin(self.answer(call)).await
     }
 
-    async fn answer(&self, call: Call) -> Result<Bytes, Status> {
+    async fn answer(&self, call: Call) -> Result<Reply, Status> {
         match call.method.class {
-            Class::Local => self.local(call).await,
-            Class::Broadcast => self.broadcast(call).await,
-            Class::Gather => Err(Status::unimplemented(format!(
-                "{} has to ask every cluster and merge, which this release of Panko does not do yet; call the clusters themselves",
-                call.method.name
-            ))),
+            Class::Local => self.local(call).await.map(Reply::from),
+            Class::Broadcast => self.broadcast(call).await.map(Reply::from),
+            Class::Gather => self.gather(call).await,
             Class::Refused { instead } => Err(Status::unimplemented(format!(
                 "{} has no meaning over several clusters: {instead}",
                 call.method.name

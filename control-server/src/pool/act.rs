@@ -44,7 +44,7 @@ impl Shell {
     fn open_poll(&mut self, open: OpenId, member: usize, length: Millis, share: f64) {
         self.open.insert(open, member);
         let own = self.own.clone();
-        let Some(cluster) = self.namespace.members.get(member).map(|m| m.cluster.clone()) else {
+        let Some(member) = self.namespace.members.get(member).cloned() else {
             // The machine knows only members that are here.
             let _ = own.send(Message::Ended(open, Err(Status::internal("no such member"))));
             return;
@@ -58,7 +58,7 @@ impl Shell {
         let body = request::pooled(newest.method, &newest.body, &self.instance_key, share);
         let (method, caller) = (newest.method, newest.caller.clone());
         tokio::spawn(async move {
-            let result = cluster.call(method, &caller, body, Duration::from_millis(length)).await;
+            let result = member.call(method, &caller, body, Duration::from_millis(length)).await;
             // The pool outlives its open polls, so it listens.
             let _ = own.send(Message::Ended(open, result));
         });
@@ -76,14 +76,14 @@ impl Shell {
             }
             let name = self.newest.namespace.as_bytes();
             let body = request::withdrawal(self.newest.kind, name, task_queue, &key);
-            let (cluster, caller) = (member.cluster.clone(), self.newest.caller.clone());
+            let (member, caller) = (member.clone(), self.newest.caller.clone());
             let errand = self.around.totals.errand();
             self.metrics.withdrawn.inc();
             tokio::spawn(async move {
                 let _errand = errand;
                 let Ok(shutdown) = method(SHUTDOWN_WORKER) else { return };
-                if let Err(status) = cluster.call(shutdown, &caller, body, ERRAND_DEADLINE).await {
-                    tracing::debug!(cluster = %cluster.name(), %status, "polls could not be withdrawn; they end by their deadlines");
+                if let Err(status) = member.call(shutdown, &caller, body, ERRAND_DEADLINE).await {
+                    tracing::debug!(cluster = %member.cluster.name(), %status, "polls could not be withdrawn; they end by their deadlines");
                 }
             });
         }
@@ -146,10 +146,10 @@ impl Shell {
         let Some(Task { body, member, came, .. }) = self.tasks.remove(&id) else { return };
         self.metrics.held_for(came.elapsed());
         let (kind, name) = (self.newest.kind, &self.newest.namespace);
-        let cluster = self.namespace.members.get(member).map(|m| m.cluster.clone());
+        let from = self.namespace.members.get(member).cloned();
         let call = task::give_back(kind, name, &body);
         let task_queue = &self.newest.task_queue;
-        let (Some(cluster), Some((method, body))) = (cluster, call) else {
+        let (Some(from), Some((method, body))) = (from, call) else {
             tracing::warn!(
                 cluster = self.cluster(member),
                 task_queue,
@@ -158,14 +158,14 @@ impl Shell {
             self.metrics.lost.inc();
             return;
         };
-        tracing::info!(cluster = %cluster.name(), task_queue, "nobody came for a task: given back");
+        tracing::info!(cluster = %from.cluster.name(), task_queue, "nobody came for a task: given back");
         self.metrics.given_back();
         let (caller, errand) = (self.newest.caller.clone(), self.around.totals.errand());
         tokio::spawn(async move {
             let _errand = errand;
-            let result = cluster.call(method, &caller, body, ERRAND_DEADLINE).await;
+            let result = from.call(method, &caller, body, ERRAND_DEADLINE).await;
             if let Err(status) = result {
-                tracing::warn!(cluster = %cluster.name(), %status, "a task could not be given back; its timeout starts it again");
+                tracing::warn!(cluster = %from.cluster.name(), %status, "a task could not be given back; its timeout starts it again");
             }
         });
     }

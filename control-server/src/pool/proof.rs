@@ -85,7 +85,7 @@ impl Shell {
     fn ask(&mut self, candidate: Candidate) {
         let Some(member) = self.namespace.members.get(candidate.member) else { return };
         let Some(Arrival { poll, .. }) = candidate.polls.first() else { return };
-        let (own, cluster) = (self.own.clone(), member.cluster.clone());
+        let (own, member) = (self.own.clone(), member.clone());
         let (method, caller) = (poll.method, poll.caller.clone());
         // An even share of the worker's rate: nothing is known of its tasks yet.
         let share = 1.0 / self.namespace.members.len() as f64;
@@ -95,7 +95,7 @@ impl Shell {
         let errand = self.around.totals.errand();
         tokio::spawn(async move {
             let _errand = errand;
-            let result = cluster.call(method, &caller, body, LENGTH).await;
+            let result = member.call(method, &caller, body, LENGTH).await;
             // The pool outlives its polls, so it listens.
             let _ = own.send(Message::Proved(id, result));
         });

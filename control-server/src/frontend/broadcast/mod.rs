@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use panko_routing::wire::fields::last_bytes;
 use tonic::Status;
 
+use super::fan_out::told_by;
 use super::{Call, Frontend, malformed};
 use crate::pool::key::worker_id;
 
@@ -45,15 +46,12 @@ impl Frontend {
         let left = &AtomicBool::new(leaving.is_empty());
         let calls = members.iter().map(|member| async move {
             let body = call.body.clone();
-            let result = member.cluster.call(call.method, &call.caller, body, DEADLINE).await;
+            let result = member.call(call.method, &call.caller, body, DEADLINE).await;
             if result.is_ok() && !left.swap(true, Ordering::Relaxed) {
                 self.pools.worker_left(worker_id(leaving));
                 self.replicas.worker_left(leaving).await;
             }
-            result.map_err(|status| {
-                let told = format!("cluster {}: {}", member.cluster.name(), status.message());
-                Status::new(status.code(), told)
-            })
+            result.map_err(|status| told_by(member, &status))
         });
         let mut answers = join_all(calls).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(answers.drain(..).next().unwrap_or_default())

@@ -1,0 +1,53 @@
+//! Asks every member at once.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use tonic::{Code, Status};
+
+use super::Call;
+use crate::topology::{Member, VirtualNamespace};
+
+/// What one member said.
+#[derive(Debug)]
+pub(super) struct Said<'a> {
+    /// Its position in the namespace's list.
+    pub index: usize,
+    /// Who said it.
+    pub member: &'a Member,
+    /// Its answer.
+    pub result: Result<Bytes, Status>,
+}
+
+/// Makes the same kind of call to every member for which `body` gives a request. The answers come in
+/// the members' order.
+pub(super) async fn members<'a>(
+    namespace: &'a VirtualNamespace,
+    call: &Call,
+    deadline: Duration,
+    body: impl Fn(usize) -> Option<Bytes>,
+) -> Vec<Said<'a>> {
+    let asked = namespace.members.iter().enumerate().filter_map(|(index, member)| {
+        let request = body(index)?;
+        Some(async move {
+            let result = member.call(call.method, &call.caller, request, deadline).await;
+            Said { index, member, result }
+        })
+    });
+    join_all(asked).await
+}
+
+/// Whether a member could not be asked, or was too slow: nothing is known of what it has.
+pub(super) fn is_missing(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown
+    )
+}
+
+/// A member's error, told as its own.
+pub(super) fn told_by(member: &Member, status: &Status) -> Status {
+    let message = format!("cluster {}: {}", member.cluster.name(), status.message());
+    Status::with_details(status.code(), message, status.details().to_vec().into())
+}

@@ -1,0 +1,49 @@
+//! When an answer may lack a member's part, and how that is said.
+
+use bytes::Bytes;
+use tonic::Status;
+
+use super::super::fan_out::{Said, is_missing, told_by};
+use super::super::reply::Missing;
+use crate::config::MissingMember;
+use crate::topology::{Member, VirtualNamespace};
+
+/// The answers of the members that gave one.
+#[derive(Debug)]
+pub(super) struct Answers<'a> {
+    /// In the members' order, each with its position.
+    pub there: Vec<(usize, &'a Member, Bytes)>,
+    /// Who gave none.
+    pub missing: Vec<Missing>,
+}
+
+impl<'a> Answers<'a> {
+    /// Sorts out what the members said. One that is down or slow is missing; what one refuses is the
+    /// answer to the whole.
+    ///
+    /// Fails with a member's refusal, when all are missing, and when one is and the namespace says
+    /// `missing_member: error`.
+    pub(super) fn of(namespace: &VirtualNamespace, said: Vec<Said<'a>>) -> Result<Self, Status> {
+        let mut answers = Self { there: Vec::new(), missing: Vec::new() };
+        let mut down = Status::unavailable("the namespace has no member");
+        for Said { index, member, result } in said {
+            match result {
+                Ok(body) => answers.there.push((index, member, body)),
+                Err(status) if is_missing(&status) => {
+                    down = told_by(member, &status);
+                    let (cluster, why) = (member.cluster.name().clone(), status.message().into());
+                    answers.missing.push(Missing { cluster, why });
+                }
+                Err(status) => return Err(told_by(member, &status)),
+            }
+        }
+        let partial = !answers.missing.is_empty();
+        if answers.there.is_empty() || partial && namespace.missing_member == MissingMember::Error {
+            return Err(down);
+        }
+        if partial {
+            tracing::warn!(namespace = %namespace.name, missing = ?answers.missing, "an answer is partial");
+        }
+        Ok(answers)
+    }
+}
