@@ -69,6 +69,11 @@ pub struct Cluster {
     /// A file that holds the API key with which Panko looks at the cluster on its own behalf.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_file: Option<PathBuf>,
+    /// Where the other clusters deliver the completions of Nexus operations that this one has
+    /// started: `http(s)://host:port/nexus/callback` of its frontend's HTTP port. Their
+    /// `callback.allowedAddresses` has to allow it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nexus_callback_url: Option<String>,
 }
 
 /// TLS to a cluster.
@@ -382,6 +387,22 @@ namespaces:
             "{lent}"
         );
         Config::parse(&with(", workers_share_cert: true"), Path::new("panko.yaml")).unwrap();
+    }
+
+    #[test]
+    fn completions_of_nexus_operations_go_to_an_http_address() {
+        let with = |url: &str| {
+            let to = format!("127.0.0.1:7302, nexus_callback_url: {url:?} }}");
+            GOOD.replace("127.0.0.1:7302 }", &to)
+        };
+        for wrong in ["temporal-b:7243", "temporal://system", ""] {
+            let told = error(&with(wrong));
+            assert!(
+                told.starts_with("panko.yaml:3: ") && told.contains("/nexus/callback"),
+                "{told}"
+            );
+        }
+        Config::parse(&with("http://b:7243/nexus/callback"), Path::new("panko.yaml")).unwrap();
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod envoy_config;
 pub mod frontend;
 pub mod identify;
 pub mod metrics;
+pub mod nexus_callback;
 pub mod placement_service;
 pub mod placements;
 pub mod pool;

@@ -12,6 +12,7 @@ use tonic::Status;
 use crate::caller::Caller;
 use crate::cluster::{self, Cluster};
 use crate::config::{Config, MissingMember};
+use crate::nexus_callback;
 
 /// All clusters and virtual namespaces.
 #[derive(Debug)]
@@ -56,7 +57,11 @@ impl Member {
         body: Bytes,
         deadline: Duration,
     ) -> Result<Bytes, Status> {
-        self.cluster.call(method, caller, body, deadline).await
+        let answer = self.cluster.call(method, caller, body, deadline).await?;
+        match (method.name, self.cluster.nexus_callback_url()) {
+            ("PollNexusTaskQueue", Some(url)) => Ok(nexus_callback::reachable(answer, url)),
+            _ => Ok(answer),
+        }
     }
 
     /// Whether it is known to end polls early when it is told that their worker shuts down.

@@ -67,6 +67,7 @@ async fn call(address: std::net::SocketAddr, tls: Tls) -> Result<Bytes, Status> 
         address: address.to_string(),
         tls: Some(tls),
         api_key_file: None,
+        nexus_callback_url: None,
     };
     let cluster = Cluster::new(&config).unwrap();
     let info = method(GET_SYSTEM_INFO).unwrap();
@@ -107,6 +108,7 @@ async fn a_file_that_is_no_certificate_is_named() {
         address: "localhost:7233".to_owned(),
         tls: Some(tls),
         api_key_file: None,
+        nexus_callback_url: None,
     };
     for text in ["", "-----BEGIN CERTIFICATE-----\n?"] {
         file(folder.path(), "ca.pem", text);

@@ -38,6 +38,7 @@ pub struct Cluster {
     next: AtomicUsize,
     /// Panko's own credentials on it.
     own: Caller,
+    nexus_callback_url: Option<String>,
 }
 
 /// Why a cluster of the configuration cannot be used.
@@ -115,7 +116,9 @@ impl Cluster {
             None => Caller::default(),
         };
         let transports = (0..CONNECTIONS).map(|_| transport()).collect();
-        Ok(Self { name: config.name.as_str().into(), transports, next: AtomicUsize::new(0), own })
+        let nexus_callback_url = config.nexus_callback_url.clone();
+        let (name, next) = (config.name.as_str().into(), AtomicUsize::new(0));
+        Ok(Self { name, transports, next, own, nexus_callback_url })
     }
 
     /// The name under which Envoy and Panko know it.
@@ -128,6 +131,12 @@ impl Cluster {
     #[must_use]
     pub fn own(&self) -> &Caller {
         &self.own
+    }
+
+    /// Where other clusters deliver the completions of its Nexus operations, if that is known.
+    #[must_use]
+    pub fn nexus_callback_url(&self) -> Option<&str> {
+        self.nexus_callback_url.as_deref()
     }
 
     /// Makes a unary call on behalf of `caller`, with `deadline` on the wire.

@@ -41,6 +41,14 @@ impl Problems<'_> {
                 let address = &cluster.address;
                 self.add(address, 0, &format!("address {address:?} is not host:port; write it like temporal.example.com:7233"));
             }
+            let callback = cluster.nexus_callback_url.as_deref();
+            let http = |url: &str| {
+                let uri = url.parse::<http::Uri>().ok();
+                uri.is_some_and(|u| matches!(u.scheme_str(), Some("http" | "https")))
+            };
+            if let Some(url) = callback.filter(|url| !http(url)) {
+                self.add(name, 0, &format!("nexus_callback_url {url:?} is no http or https URL; write it like http://temporal-a.example.com:7243/nexus/callback"));
+            }
             let tls = cluster.tls.as_ref();
             if tls.is_some_and(|tls| tls.cert.is_some() != tls.key.is_some()) {
                 self.add(

@@ -24,6 +24,8 @@ const SERVICES: [&str; 3] = ["history", "matching", "worker"];
 pub struct Cluster {
     /// Its frontend.
     pub address: SocketAddr,
+    /// Its frontend's HTTP port.
+    pub http: SocketAddr,
     /// Its Web UI.
     pub ui: Option<SocketAddr>,
     /// Where it serves Prometheus metrics, under `/metrics`.
@@ -75,6 +77,7 @@ impl Cluster {
         command.args(&options.temporal_args);
         Ok(Self {
             address: loopback(frontend),
+            http: loopback(http),
             ui: ui.map(loopback),
             metrics: loopback(metrics),
             command,
@@ -114,7 +117,8 @@ impl Cluster {
 
         let mut command = Command::new(program);
         command.arg("--config-file").arg(yaml).args(["--allow-no-auth", "start"]);
-        Ok(Self { address: loopback(frontend), ui: None, metrics: loopback(metrics), command })
+        let (address, http, metrics) = (loopback(frontend), loopback(http), loopback(metrics));
+        Ok(Self { address, http, ui: None, metrics, command })
     }
 }
 

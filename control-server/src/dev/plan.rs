@@ -113,6 +113,7 @@ fn in_config(name: &str, cluster: &Cluster) -> config::Cluster {
         address: cluster.address.to_string(),
         tls: None,
         api_key_file: None,
+        nexus_callback_url: Some(format!("http://{}/nexus/callback", cluster.http)),
     }
 }
 
