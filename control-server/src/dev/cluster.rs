@@ -16,6 +16,10 @@ use crate::envoy_config::scalar;
 const SERVER_YAML: &str = include_str!("server.yaml");
 const DYNAMIC_YAML: &str = include_str!("dynamic.yaml");
 
+/// The development server lets Nexus operations call back to itself alone.
+const CALLBACKS: &str =
+    r#"component.callbacks.allowedAddresses=[{"Pattern":"*","AllowInsecure":true}]"#;
+
 /// The services of the plain server, besides the frontend, that listen: each on two ports.
 const SERVICES: [&str; 3] = ["history", "matching", "worker"];
 
@@ -71,6 +75,7 @@ impl Cluster {
             Some(port) => command.args(["--ui-port", &port.to_string()]),
             None => command.arg("--headless"),
         };
+        command.args(["--dynamic-config-value", CALLBACKS]);
         for (key, value) in &options.dynamic_config {
             command.args(["--dynamic-config-value", &format!("{key}={value}")]);
         }

@@ -14,6 +14,7 @@ from temporalio.exceptions import NexusOperationError
 
 import expect
 from context import Context
+from nexus_service import Later
 from registry import check
 from workflows import CallsNexus
 
@@ -32,6 +33,17 @@ async def a_failing_nexus_operation_tells_its_caller(ctx: Context) -> None:
         error = await expect.workflow_fails(handle, NexusOperationError)
         cause = expect.instance(error.cause, HandlerError)
         expect.equal(cause.type, HandlerErrorType.BAD_REQUEST)
+
+
+@check
+async def a_nexus_operation_ends_with_a_workflow_on_any_cluster(ctx: Context) -> None:
+    async with endpoint(ctx) as name:
+        for cluster in ctx.homes.clusters():
+            workflow_id = ctx.homes.take(cluster)
+            ctx.homes.of[workflow_id] = cluster
+            later = Later("panko", workflow_id)
+            handle = await ctx.start(CallsNexus.run, name, "greet_later", later)
+            expect.equal(await handle.result(), "hello panko")
 
 
 @asynccontextmanager

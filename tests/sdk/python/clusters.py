@@ -41,6 +41,10 @@ class Homes:
         self.of: dict[str, str | None] = {}
         """The cluster of each id; None for what must be on no cluster at all."""
 
+    def clusters(self) -> list[str]:
+        """The clusters that ids may belong to."""
+        return list(self._free)
+
     def take(self, cluster: str) -> str:
         """An unused id of a cluster; nothing is on record about it yet."""
         workflow_id = next(self._free[cluster], None)

@@ -165,7 +165,7 @@ class CallsNexus:
     """Calls one operation of the Nexus service, through an endpoint."""
 
     @workflow.run
-    async def run(self, endpoint: str, operation: str, name: str) -> str:
+    async def run(self, endpoint: str, operation: str, name: Any) -> str:
         client = workflow.create_nexus_client(service=Greeter, endpoint=endpoint)
         return await client.execute_operation(
             operation,
