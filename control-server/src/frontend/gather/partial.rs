@@ -37,13 +37,25 @@ impl<'a> Answers<'a> {
                 Err(status) => return Err(told_by(member, &status)),
             }
         }
-        let partial = !answers.missing.is_empty();
-        if answers.there.is_empty() || partial && namespace.missing_member == MissingMember::Error {
+        if answers.there.is_empty() {
             return Err(down);
         }
-        if partial {
-            tracing::warn!(namespace = %namespace.name, missing = ?answers.missing, "an answer is partial");
-        }
+        check(namespace, &answers.missing)?;
         Ok(answers)
     }
+}
+
+/// Whether an answer without these may be given: not when all are missing, nor where the namespace
+/// says `missing_member: error`.
+pub(super) fn check(namespace: &VirtualNamespace, missing: &[Missing]) -> Result<(), Status> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let all = missing.len() == namespace.members.len();
+    if all || namespace.missing_member == MissingMember::Error {
+        let told: Vec<_> = missing.iter().map(Missing::to_string).collect();
+        return Err(Status::unavailable(told.join("; ")));
+    }
+    tracing::warn!(namespace = %namespace.name, ?missing, "an answer is partial");
+    Ok(())
 }
