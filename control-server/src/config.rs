@@ -108,6 +108,10 @@ pub struct Namespace {
     /// What becomes of a list or a count while a member is down.
     #[serde(default, skip_serializing_if = "MissingMember::is_default")]
     pub missing_member: MissingMember,
+    /// Whether every start looks on all members first whether its id is open there: children choose ids
+    /// that a start does not see otherwise. It costs each start a call to every member.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub locate_before_start: bool,
 }
 
 /// What becomes of a list or a count while a member is down.
@@ -200,6 +204,8 @@ pub struct Limits {
     pub pools: usize,
     /// Tasks that wait for a worker. At this many no further poll is opened on any cluster.
     pub held_tasks: usize,
+    /// Ids that are looked for on all clusters at the same time.
+    pub lookups: usize,
 }
 
 impl Default for Limits {
@@ -210,6 +216,7 @@ impl Default for Limits {
             parked_polls_per_connection: 50_000,
             pools: 100_000,
             held_tasks: 10_000,
+            lookups: 1_000,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use panko_routing::placement::{self, MemberIndex, NamespaceUuid, PlacementVersion, assign};
-use panko_routing::{Placement, SLOTS};
+use panko_routing::{Key, Placement, SLOTS};
 use tokio::sync::watch;
 
 use crate::topology::{Topology, VirtualNamespace};
@@ -60,6 +60,14 @@ impl PlacementsHolder {
         self.sender.send_replace(None);
     }
 
+    /// The position of the member that owns a key's slot. None before there is a placement, and for a
+    /// namespace that nobody configured.
+    #[must_use]
+    pub fn owner(&self, namespace: &str, key: &Key<'_>) -> Option<usize> {
+        let snapshot = self.sender.borrow().clone()?;
+        snapshot.iter().find(|placement| placement.namespace() == namespace)?.owner_index(key)
+    }
+
     /// A cluster has told the UUID of a member's physical namespace. Returns whether that is news.
     pub fn learned(
         &self,
@@ -97,7 +105,8 @@ fn snapshot(states: &[State]) -> Result<Snapshot, placement::Error> {
         let (namespace, slots) = (&state.namespace, state.slots.clone());
         let placement = Placement::new(&namespace.name, version, members.collect(), slots)?;
         let spread = namespace.spread.iter().map(|(queue, parts)| (queue.as_str(), *parts));
-        Ok(placement.with_spread(spread))
+        let locate = namespace.locate_before_start;
+        Ok(placement.with_spread(spread).with_locate_before_start(locate))
     };
     Ok(Some(Arc::new(states.iter().map(placement).collect::<Result<_, _>>()?)))
 }

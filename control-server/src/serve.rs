@@ -18,8 +18,9 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 
 use crate::config::Config;
-use crate::frontend::{self, Frontend};
+use crate::frontend::{self, Frontend, KeyLocks};
 use crate::identify::{self, LastAnswers};
+use crate::locate::Locator;
 use crate::metrics::Metrics;
 use crate::placement_service::Placements;
 use crate::placements::PlacementsHolder;
@@ -66,6 +67,9 @@ pub async fn run(
         callers: config.callers.clone(),
         replicas,
         answers,
+        locator: Locator::new(config.limits.lookups, metrics.clone()),
+        starts: KeyLocks::default(),
+        placements: placements.clone(),
         metrics: metrics.clone(),
     });
     let (health_reporter, health) = tonic_health::server::health_reporter();

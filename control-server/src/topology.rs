@@ -34,6 +34,8 @@ pub struct VirtualNamespace {
     pub spread: BTreeMap<String, u32>,
     /// What becomes of a list or a count while a member is down.
     pub missing_member: MissingMember,
+    /// Whether every start looks on all members first.
+    pub locate_before_start: bool,
 }
 
 /// A physical namespace and its cluster.
@@ -94,8 +96,14 @@ impl Topology {
             });
             let (name, members) = (namespace.name.as_str().into(), members.collect());
             let (weights, spread) = (namespace.weights(), namespace.spread.clone());
-            let missing_member = namespace.missing_member;
-            let built = VirtualNamespace { name, members, weights, spread, missing_member };
+            let built = VirtualNamespace {
+                name,
+                members,
+                weights,
+                spread,
+                missing_member: namespace.missing_member,
+                locate_before_start: namespace.locate_before_start,
+            };
             (namespace.name.clone(), Arc::new(built))
         });
         let namespaces = namespaces.collect();

@@ -31,9 +31,14 @@ impl Http {
         let control_server = (&self.state.control_server, &self.state.control_server_label);
         let (name, label) = match &decision {
             Decision::Cluster(cluster) => (cluster, cluster),
+            Decision::Chain { cluster, chain } => (chain, cluster),
             Decision::ControlServer => control_server,
             Decision::Poll(hash) => {
                 self.describe_poll(*hash);
+                control_server
+            }
+            Decision::Locate(hash) => {
+                host::set_request_header(POLL_HASH, &hash.to_string());
                 control_server
             }
             Decision::Refuse(refusal) => return self.refuse(refusal),

@@ -14,7 +14,7 @@ const TOKEN_NAMESPACE_ID: i32 = 1;
 /// One line of `rpcs.txt`.
 struct Row<'a> {
     class: &'a str,
-    start: bool,
+    start: &'a str,
     rest: &'a str,
 }
 
@@ -84,7 +84,10 @@ fn parse(text: &str) -> Result<(Vec<&str>, Rows<'_>), Vec<String>> {
         let start = columns.next().unwrap_or_default();
         let rest = columns.next().unwrap_or("").trim();
         let service = services.last().copied().unwrap_or_default().to_owned();
-        let row = Row { class, start: start == "start", rest };
+        if !["-", "start", "reopen"].contains(&start) {
+            problems.push(format!("line {}: {start:?} is none of -, start, reopen", number + 1));
+        }
+        let row = Row { class, start, rest };
         if rows.insert((service, first.to_owned()), row).is_some() {
             problems.push(format!("line {}: {first} has two rows", number + 1));
         }
@@ -107,7 +110,9 @@ fn entry(
                 .split('|')
                 .map(|key| key_path(key.trim(), input, messages))
                 .collect::<Result<_, _>>()?;
-            format!("Class::Key {{ namespace: &{namespace:?}, keys: &[{}] }}", keys.join(", "))
+            let run = run_path(row.rest, input, messages);
+            let keys = keys.join(", ");
+            format!("Class::Key {{ namespace: &{namespace:?}, keys: &[{keys}], run: &{run:?} }}")
         }
         "token" => {
             let mut path = messages.resolve(input, row.rest, Leaf::Bytes)?;
@@ -126,7 +131,10 @@ fn entry(
         "refused" => format!("Class::Refused {{ instead: {:?} }}", row.rest),
         other => return Err(format!("{other:?} is not a class")),
     };
-    Ok(format!("name: {name:?}, start_type: {}, class: {class}", row.start))
+    let (start_type, creates_key) = (row.start != "-", row.start == "start");
+    Ok(format!(
+        "name: {name:?}, start_type: {start_type}, creates_key: {creates_key}, class: {class}"
+    ))
 }
 
 /// `workflow:{execution.workflow_id}` → `KeyPath { kind: "workflow", path: &[2, 1] }`.
@@ -137,4 +145,15 @@ fn key_path(key: &str, input: &str, messages: &Messages<'_>) -> Result<String, S
         .ok_or_else(|| format!("{key:?} is not a key such as workflow:{{workflow_id}}"))?;
     let path = messages.resolve(input, field, Leaf::String)?;
     Ok(format!("KeyPath {{ kind: {kind:?}, path: &{path:?} }}"))
+}
+
+/// The `run_id` that stands beside the first of the ids in `keys`; empty where there is none.
+fn run_path(keys: &str, input: &str, messages: &Messages<'_>) -> Vec<i32> {
+    let id = keys.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    let id = id.map_or("", |(id, _)| id);
+    let run = match id.rsplit_once('.') {
+        Some((parent, _)) => format!("{parent}.run_id"),
+        None => "run_id".to_owned(),
+    };
+    messages.resolve(input, &run, Leaf::String).unwrap_or_default()
 }

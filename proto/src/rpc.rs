@@ -11,6 +11,8 @@ pub struct Method {
     pub name: &'static str,
     /// Whether a call can open a run (Panko's design calls these start-type).
     pub start_type: bool,
+    /// Whether it is a start-type call of a key that need not be there yet.
+    pub creates_key: bool,
     /// What decides where a call goes.
     pub class: Class,
 }
@@ -24,6 +26,9 @@ pub enum Class {
         namespace: &'static [u32],
         /// Where the key is; the first alternative that is not empty decides.
         keys: &'static [KeyPath],
+        /// Field numbers from the request down to the run id that goes with the key; none if the
+        /// request has no place for one.
+        run: &'static [u32],
     },
     /// By the namespace UUID inside the task token.
     Token {
@@ -95,6 +100,19 @@ mod tests {
         assert_eq!(count(".OperatorService/"), 12);
         assert_eq!(count(".Health/"), 2);
         assert_eq!(METHODS.len(), 137);
+    }
+
+    #[test]
+    fn the_run_id_stands_beside_the_key() {
+        let run = |name: &str| match METHODS.iter().find(|m| m.name == name).unwrap().class {
+            Class::Key { run, .. } => run,
+            _ => panic!("{name} has no key"),
+        };
+        assert_eq!(run("SignalWorkflowExecution"), [2, 2]);
+        assert_eq!(run("PollWorkflowExecutionUpdate"), [2, 1, 2]);
+        assert_eq!(run("RespondActivityTaskCompletedById"), [3]);
+        assert_eq!(run("DescribeActivityExecution"), [3]);
+        assert!(run("DescribeSchedule").is_empty() && run("StartWorkflowExecution").is_empty());
     }
 
     #[test]

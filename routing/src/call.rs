@@ -69,7 +69,7 @@ impl Call {
             return Begun::Decided(method, Decision::Refuse(Refusal::NoPlacement));
         }
         let (scanner, sought) = match &method.class {
-            Class::Key { namespace, keys } => {
+            Class::Key { namespace, keys, .. } => {
                 let paths = std::iter::once(*namespace).chain(keys.iter().map(|key| key.path));
                 (Scanner::new(paths), Sought::Key(keys))
             }
@@ -154,8 +154,18 @@ impl Call {
             .zip(1..)
             .find_map(|(path, n)| Some(Key { kind: path.kind, id: self.scanner.value(n)? }))
             .ok_or_else(not_set)?;
-        let owner = placement.owner(&key).ok_or(Refusal::NoPlacement)?;
-        Ok(Decision::Cluster(owner.cluster.clone()))
+        if self.method.creates_key && placement.locate_before_start() {
+            return Ok(Decision::Locate(PollHash::of(key.kind, placement.namespace(), key.id, 0)));
+        }
+        let index = placement.owner_index(&key).ok_or(Refusal::NoPlacement)?;
+        let owner = placement.members().get(index).ok_or(Refusal::NoPlacement)?;
+        let cluster = owner.cluster.clone();
+        Ok(match placement.chain(index) {
+            Some(chain) if !self.method.creates_key => {
+                Decision::Chain { cluster, chain: chain.clone() }
+            }
+            _ => Decision::Cluster(cluster),
+        })
     }
 
     fn by_queue(&self, path: &KeyPath, placements: &Placements) -> Result<Decision, Refusal> {

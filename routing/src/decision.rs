@@ -10,10 +10,20 @@ use crate::wire;
 pub enum Decision {
     /// To this cluster.
     Cluster(Arc<str>),
+    /// To this cluster, and where it does not find what is asked for, to a control server.
+    Chain {
+        /// The cluster.
+        cluster: Arc<str>,
+        /// Envoy's name for the two in turn.
+        chain: Arc<str>,
+    },
     /// To the control server.
     ControlServer,
     /// To the control server that has the polls of this hash.
     Poll(PollHash),
+    /// To the control server that has the key of this hash: it looks where the key lives before it
+    /// starts anything.
+    Locate(PollHash),
     /// Nowhere.
     Refuse(Refusal),
 }

@@ -40,7 +40,7 @@ fn a_nested_id_decides_wherever_its_field_stands() {
     put_bytes(&mut message, 2, &execution("order-1"));
     put_uint(&mut message, 7, 1 << 40);
     put_bytes(&mut message, 1, b"default");
-    assert_eq!(decide("SignalWorkflowExecution", "", &frame(&message)), home("order-1"));
+    assert_eq!(decide("SignalWorkflowExecution", "", &frame(&message)), chain("order-1"));
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn the_first_alternative_that_is_there_is_the_key_in_any_order() {
     put_bytes(&mut message, 4, b"activity");
     put_bytes(&mut message, 1, b"default");
     put_bytes(&mut message, 2, b"order-3");
-    assert_eq!(decide("RespondActivityTaskCompletedById", "", &frame(&message)), home("order-3"));
+    assert_eq!(decide("RespondActivityTaskCompletedById", "", &frame(&message)), chain("order-3"));
 }
 
 #[test]

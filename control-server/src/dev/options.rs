@@ -25,6 +25,9 @@ pub struct Options {
     /// In how many parts the polls of a task queue are spread over them. May be repeated.
     #[arg(long, value_name = "QUEUE=PARTS", value_parser = spread)]
     pub spread: Vec<(String, u32)>,
+    /// Have every start look on all clusters first whether its id is open there.
+    #[arg(long)]
+    pub locate_before_start: bool,
     /// The port for SDKs; without it, or with 0, one that is free.
     #[arg(long, short, default_value_t = 0, hide_default_value = true)]
     pub port: u16,

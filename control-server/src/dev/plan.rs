@@ -129,6 +129,7 @@ fn namespace(name: &str, clusters: &[String], options: &Options) -> config::Name
         members: clusters.iter().map(member).collect(),
         spread: options.spread.iter().cloned().collect(),
         missing_member: config::MissingMember::default(),
+        locate_before_start: options.locate_before_start,
     }
 }
 

@@ -113,7 +113,11 @@ pub(super) fn render(pattern: &str, cluster: &Cluster, hint: bool) -> String {
         }
         yaml.push('\n');
     }
-    let yaml = yaml.replace("name: a\n", &format!("name: {}\n", scalar(&cluster.name)));
+    let yaml = yaml
+        .replace("name: a\n", &format!("name: {}\n", scalar(&cluster.name)))
+        .replace("{ name: a }", &format!("{{ name: {} }}", scalar(&cluster.name)))
+        .replace("`a`", &format!("`{}`", cluster.name))
+        .replace("panko-chain-a\n", &format!("panko-chain-{}\n", cluster.name));
     let yaml = match tls {
         Some(tls) => tls.put_into(&yaml),
         None => yaml

@@ -131,11 +131,26 @@ fn names_that_yaml_misreads_stay_names() {
         "  - { name: \"n\", address: 127.0.0.1:1 }\n  - { name: \"1\", address: 127.0.0.1:2 }";
     let yaml = render(&config(two), &options(&[]));
     assert_eq!(cluster_at(&yaml, 1)["name"], "n");
-    assert_eq!(cluster_at(&yaml, 2)["name"], "1");
-    assert_eq!(cluster_at(&yaml, 2)["load_assignment"]["cluster_name"], "1");
+    assert_eq!(cluster_at(&yaml, 3)["name"], "1");
+    assert_eq!(cluster_at(&yaml, 3)["load_assignment"]["cluster_name"], "1");
 }
 
-/// A cluster of the configuration as YAML reads it; the first one is the control server.
+#[test]
+fn every_cluster_has_a_chain_that_ends_at_the_control_servers() {
+    let two =
+        "  - { name: \"x-1\", address: 127.0.0.1:1 }\n  - { name: \"1\", address: 127.0.0.1:2 }";
+    let yaml = render(&config(two), &options(&[]));
+    for (at, name) in [(2, "x-1"), (4, "1")] {
+        let chain = cluster_at(&yaml, at);
+        assert_eq!(chain["name"], format!("panko-chain-{name}"));
+        let clusters = &chain["cluster_type"]["typed_config"]["clusters"];
+        assert_eq!(clusters[0]["name"], name);
+        assert_eq!(clusters[1]["name"], "panko-control-server");
+    }
+}
+
+/// A cluster of the configuration as YAML reads it; the first one is the control server, and each other is
+/// followed by its chain.
 fn cluster_at(yaml: &str, index: usize) -> Value {
     let yaml: Value = serde_saphyr::from_str(yaml).unwrap();
     yaml["static_resources"]["clusters"][index].clone()

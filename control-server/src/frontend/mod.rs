@@ -3,6 +3,7 @@
 //! * [`polls`] — the pool.
 //! * [`local`] — answered here, from what all members offer ([`merge`]).
 //! * [`gather`] — asked of every member and merged.
+//! * [`second_chance`] — calls on a key that its slot's owner does not settle.
 //! * [`broadcast`] — told to every member.
 //!
 //! Messages are raw bytes throughout.
@@ -15,12 +16,14 @@ mod local;
 mod merge;
 mod polls;
 mod reply;
+mod second_chance;
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
 use panko_proto::rpc::{Class, Method};
+use panko_routing::placement::CHAIN;
 use tonic::codec::CompressionEncoding;
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Request, Response, Status};
@@ -28,13 +31,17 @@ use tonic::{Request, Response, Status};
 use crate::caller::Caller;
 use crate::config::Callers;
 use crate::identify::LastAnswers;
+use crate::locate::Locator;
 use crate::metrics::Metrics;
+use crate::placements::PlacementsHolder;
 use crate::pool::delivery::{Receipt, Tracked};
 use crate::pool::registry::Registry;
 use crate::raw::RawCodec;
 use crate::replicas::Replicas;
 use crate::topology::{Topology, VirtualNamespace};
 use reply::Reply;
+
+pub use crate::locate::key_locks::KeyLocks;
 
 /// The largest request that is taken: what Temporal's frontends take.
 const MAX_REQUEST: usize = 4 * 1024 * 1024;
@@ -52,6 +59,12 @@ pub struct Frontend {
     pub replicas: Arc<Replicas>,
     /// What clusters that are down last said.
     pub answers: Arc<LastAnswers>,
+    /// Where keys live.
+    pub locator: Arc<Locator>,
+    /// One start of a key at a time.
+    pub starts: KeyLocks,
+    /// Who owns which slot.
+    pub placements: Arc<PlacementsHolder>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -63,6 +76,8 @@ pub(crate) struct Call {
     caller: Caller,
     /// `grpc-timeout` as it came.
     timeout: Option<String>,
+    /// The cluster that Envoy has asked already: the owner of the key's slot. None unless it has.
+    asked: Option<Box<str>>,
     /// The client's connection to Envoy, as the filter names it; empty where it did not.
     connection: Box<str>,
     body: Bytes,
@@ -70,6 +85,9 @@ pub(crate) struct Call {
 
 /// By this header the filter names the client's connection to Envoy.
 const CONNECTION: &str = "panko-connection";
+
+/// By this header the filter tells Envoy where a call goes.
+const CLUSTER: &str = "panko-cluster";
 
 /// Serves a request: the fallback of the server's routes.
 pub async fn serve(
@@ -110,6 +128,7 @@ impl UnaryService<Bytes> for Unary {
                 method,
                 caller: Caller::of(request.metadata()),
                 timeout: text("grpc-timeout").map(str::to_owned),
+                asked: text(CLUSTER).and_then(|name| name.strip_prefix(CHAIN)).map(Into::into),
                 connection: text(CONNECTION).unwrap_or_default().into(),
                 body: request.into_inner(),
             };
@@ -139,6 +158,13 @@ impl Frontend {
                 "{} has no meaning over several clusters: {instead}",
                 call.method.name
             ))),
+            Class::Key { .. } if call.asked.is_some() => {
+                let owner = call.asked.clone().unwrap_or_default();
+                self.second_chance(&call, &owner).await.map(Reply::from)
+            }
+            Class::Key { .. } if call.method.creates_key => {
+                self.locate_and_start(call).await.map(Reply::from)
+            }
             Class::Poll { .. } | Class::Key { .. } | Class::Token { .. } => {
                 Err(Status::unimplemented(format!(
                     "{} goes to one cluster by Envoy; send it to Envoy's address, not to the control server's",

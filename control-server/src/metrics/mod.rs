@@ -43,6 +43,12 @@ pub struct CallLabels {
     code: String,
 }
 
+/// Labels of second chances.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ChanceLabels {
+    found: &'static str,
+}
+
 /// Labels of polls that were refused for want of room.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LimitLabels {
@@ -69,6 +75,10 @@ pub struct Metrics {
     held_for: Family<PoolLabels, Histogram, fn() -> Histogram>,
     added: Family<PoolLabels, Histogram, fn() -> Histogram>,
     parked_full: Family<LimitLabels, Counter>,
+    chances: Family<ChanceLabels, Counter>,
+    looks: Counter,
+    looks_spared: Counter,
+    looks_refused: Counter,
     filters: Gauge,
     acknowledged: Counter,
     refused: Counter,
@@ -100,6 +110,10 @@ impl Metrics {
             held_for: Family::new_with_constructor(seconds as fn() -> Histogram),
             added: Family::new_with_constructor(seconds as fn() -> Histogram),
             parked_full: Family::default(),
+            chances: Family::default(),
+            looks: Counter::default(),
+            looks_spared: Counter::default(),
+            looks_refused: Counter::default(),
             filters: Gauge::default(),
             acknowledged: Counter::default(),
             refused: Counter::default(),
@@ -159,6 +173,18 @@ impl Metrics {
             "Polls refused since too many wait",
             self.parked_full.clone(),
         );
+        r.register(
+            "second_chances",
+            "Calls that their id's owner did not find, by where they went",
+            self.chances.clone(),
+        );
+        r.register("looks", "Members asked whether they have an id", self.looks.clone());
+        r.register("looks_spared", "Ids that were remembered", self.looks_spared.clone());
+        r.register(
+            "looks_refused",
+            "Ids not looked for since too many are at once",
+            self.looks_refused.clone(),
+        );
         r.register("filter_streams", "Placement streams of filters", self.filters.clone());
         r.register("placement_acks", "Updates that filters route by", self.acknowledged.clone());
         r.register("placement_nacks", "Updates that filters could not take", self.refused.clone());
@@ -183,6 +209,26 @@ impl Metrics {
     /// Counts a poll that was refused for want of room.
     pub fn parked_full(&self, full: Full) {
         self.parked_full.get_or_create(&LimitLabels { limit: full.name() }).inc();
+    }
+
+    /// Counts a call that its id's owner did not find: `elsewhere`, `owner`, `nowhere` or `unknown`.
+    pub fn second_chance(&self, found: &'static str) {
+        self.chances.get_or_create(&ChanceLabels { found }).inc();
+    }
+
+    /// Counts a member that is asked whether it has an id.
+    pub fn looked(&self) {
+        self.looks.inc();
+    }
+
+    /// Counts an id that need not be looked for.
+    pub fn look_spared(&self) {
+        self.looks_spared.inc();
+    }
+
+    /// Counts an id that is not looked for since too many are.
+    pub fn look_refused(&self) {
+        self.looks_refused.inc();
     }
 
     /// A filter's stream began.

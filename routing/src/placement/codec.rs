@@ -28,6 +28,7 @@ impl From<&Placement> for v1::Placement {
             members: members.collect(),
             slots: runs,
             spread: spread.collect(),
+            locate_before_start: placement.locate_before_start(),
         }
     }
 }
@@ -74,6 +75,7 @@ impl TryFrom<v1::Placement> for Placement {
         }
         let spread = sent.spread.iter().map(|spread| (spread.task_queue.as_str(), spread.parts));
         let version = PlacementVersion(sent.version);
-        Ok(Placement::new(&namespace, version, members, slots)?.with_spread(spread))
+        let placement = Placement::new(&namespace, version, members, slots)?;
+        Ok(placement.with_spread(spread).with_locate_before_start(sent.locate_before_start))
     }
 }

@@ -12,6 +12,10 @@ use crate::key::{Key, SLOTS, Slot};
 use crate::poll::Spread;
 pub use uuid::NamespaceUuid;
 
+/// What begins the name of a chain, Envoy's composite cluster of a cluster and the control servers. The
+/// cluster's name follows.
+pub const CHAIN: &str = "panko-chain-";
+
 /// A placement's version. It only grows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlacementVersion(pub u64);
@@ -37,6 +41,9 @@ pub struct Placement {
     namespace: Arc<str>,
     version: PlacementVersion,
     members: Vec<Member>,
+    /// By member: Envoy's name of its chain.
+    chains: Vec<Arc<str>>,
+    locate_before_start: bool,
     /// The owner of each slot; all of them are indices into `members`.
     slots: Box<[MemberIndex; SLOTS]>,
     /// By task queue.
@@ -96,7 +103,22 @@ impl Placement {
             return Err(Error::UnknownOwner { namespace, slot, owner, members: members.len() });
         }
         let (namespace, spread) = (namespace.into(), HashMap::new());
-        Ok(Self { namespace, version, members, slots, spread })
+        let chains = members.iter().map(|m| format!("{CHAIN}{}", m.cluster).into()).collect();
+        let locate_before_start = false;
+        Ok(Self { namespace, version, members, chains, locate_before_start, slots, spread })
+    }
+
+    /// Has calls that create their key look for it everywhere first.
+    #[must_use]
+    pub fn with_locate_before_start(mut self, locate: bool) -> Self {
+        self.locate_before_start = locate;
+        self
+    }
+
+    /// Whether calls that create their key look for it everywhere first.
+    #[must_use]
+    pub fn locate_before_start(&self) -> bool {
+        self.locate_before_start
     }
 
     /// Spreads the polls of task queues in so many parts each.
@@ -129,6 +151,19 @@ impl Placement {
     #[must_use]
     pub fn owner(&self, key: &Key<'_>) -> Option<&Member> {
         self.slot_owner(key.slot())
+    }
+
+    /// The position of the owner of a key's slot in the list of members.
+    #[must_use]
+    pub fn owner_index(&self, key: &Key<'_>) -> Option<usize> {
+        Some(usize::from(self.slots.get(key.slot().index())?.0))
+    }
+
+    /// Envoy's name of a member's chain: its cluster first, and where that does not find what is asked
+    /// for, a control server. None where there is no other member to look at.
+    #[must_use]
+    pub fn chain(&self, member: usize) -> Option<&Arc<str>> {
+        self.chains.get(member).filter(|_| self.members.len() > 1)
     }
 
     /// The owner of a slot. `None` never happens to a placement that [`Placement::new`] made.

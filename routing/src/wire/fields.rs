@@ -52,6 +52,23 @@ pub fn last_bytes(message: &[u8], number: u32) -> Result<&[u8], Error> {
     Ok(last)
 }
 
+/// The first value that is not empty at the end of a path of field numbers: the one by which a call is
+/// routed (`docs/design/first-field-wins.md`). None if there is none.
+pub fn first_at<'a>(message: &'a [u8], path: &[u32]) -> Result<Option<&'a [u8]>, Error> {
+    let Some((&number, below)) = path.split_first() else {
+        return Ok(Some(message).filter(|value| !value.is_empty()));
+    };
+    for field in fields(message) {
+        let field = field?;
+        if let (true, Value::Bytes(bytes)) = (field.number == number, field.value)
+            && let Some(found) = first_at(bytes, below)?
+        {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
 /// Appends a varint.
 pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {

@@ -107,6 +107,13 @@ pub fn decide(method: &str, encoding: &str, body: &[u8]) -> Decision {
     decide_in_pieces(method, encoding, body, &[])
 }
 
+/// Where a call goes that acts on `default`'s key of this workflow id.
+pub fn chain(workflow_id: &str) -> Decision {
+    let Decision::Cluster(cluster) = home(workflow_id) else { panic!("no cluster") };
+    let chain = format!("panko-chain-{cluster}").into();
+    Decision::Chain { cluster, chain }
+}
+
 /// Where `default`'s key of this workflow id lives in [`placements`].
 pub fn home(workflow_id: &str) -> Decision {
     let key = panko_routing::Key { kind: "workflow", id: workflow_id.as_bytes() };

@@ -4,7 +4,9 @@ use std::cmp::{Ordering, Reverse};
 
 use bytes::Bytes;
 use panko_routing::wire::Error;
-use panko_routing::wire::fields::{Value, fields, last_bytes};
+use panko_routing::wire::fields::{Value, fields, first_at, last_bytes};
+
+use crate::timestamp;
 
 /// Where a list's rows have what orders them. A path leads from the row down.
 ///
@@ -19,18 +21,15 @@ pub(super) struct RowFields {
     pub id: &'static [u32],
 }
 
-/// Nanoseconds since 1970.
-type Nanos = i128;
-
 /// A row's place in the order that visibility stores give their rows: open ones first, then by close time,
 /// the latest first; by start time, the latest first; by run id
 /// (`common/persistence/visibility/store/sql`: `coalesce(close_time, …) DESC, start_time DESC, run_id`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RowKey {
-    /// When it closed; `None` while it is open.
-    pub closed: Option<Nanos>,
-    /// When it started.
-    pub started: Nanos,
+    /// When it closed, in nanoseconds since 1970; `None` while it is open.
+    pub closed: Option<i128>,
+    /// When it started, likewise.
+    pub started: i128,
     /// The run id.
     pub id: Bytes,
 }
@@ -60,45 +59,14 @@ impl RowKey {
     pub(super) fn of(row: &[u8], at: &RowFields) -> Result<Self, Error> {
         let time = |path: &[u32]| match path {
             [] => Ok(None),
-            path => descend(row, path)?.map(timestamp).transpose(),
+            path => first_at(row, path)?.map(timestamp::nanos).transpose(),
         };
         Ok(Self {
             closed: time(at.closed)?,
             started: time(at.started)?.unwrap_or(0),
-            id: Bytes::copy_from_slice(descend(row, at.id)?.unwrap_or_default()),
+            id: Bytes::copy_from_slice(first_at(row, at.id)?.unwrap_or_default()),
         })
     }
-}
-
-/// The field at the end of `path`; none if it is not there.
-fn descend<'a>(message: &'a [u8], path: &[u32]) -> Result<Option<&'a [u8]>, Error> {
-    let mut found = Some(message);
-    for &number in path {
-        let Some(message) = found else { return Ok(None) };
-        found = None;
-        for field in fields(message) {
-            let field = field?;
-            if let (true, Value::Bytes(bytes)) = (field.number == number, field.value) {
-                found = Some(bytes);
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// A `google.protobuf.Timestamp`: seconds, nanos.
-fn timestamp(message: &[u8]) -> Result<Nanos, Error> {
-    let mut total = 0;
-    for field in fields(message) {
-        let field = field?;
-        match (field.number, field.value) {
-            // Both are two's complement on the wire.
-            (1, Value::Varint(seconds)) => total += Nanos::from(seconds as i64) * 1_000_000_000,
-            (2, Value::Varint(nanos)) => total += Nanos::from(nanos as i64),
-            _ => {}
-        }
-    }
-    Ok(total)
 }
 
 /// The rows of an answer, and the token of the page that follows it (empty: there is none).

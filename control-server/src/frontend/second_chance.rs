@@ -1,0 +1,98 @@
+//! Class `key`, where the slot's owner does not settle it: calls that it did not find anything for, and
+//! starts that look everywhere first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use panko_proto::rpc::Class;
+use panko_routing::Key;
+use panko_routing::wire::fields::first_at;
+use tonic::Status;
+
+use super::{Call, Frontend, deadline, malformed};
+use crate::locate::{Place, Target};
+use crate::topology::{Member, VirtualNamespace};
+
+/// How long a cluster has for a call without a deadline: longer than the longest long poll.
+const DEADLINE: Duration = Duration::from_secs(70);
+
+impl Frontend {
+    /// A call that the owner answered with NOT_FOUND, replayed by Envoy. It goes where its key lives; if
+    /// that is nowhere, to the owner again, whose NOT_FOUND the caller then gets as it is.
+    ///
+    /// `owner` is the owner's cluster.
+    pub(super) async fn second_chance(&self, call: &Call, owner: &str) -> Result<Bytes, Status> {
+        let (namespace, target) = self.target(call)?;
+        let of_owner = |member: &Arc<Member>| member.cluster.name().as_ref() == owner;
+        let owner = namespace.members.iter().position(of_owner).ok_or_else(|| {
+            Status::unavailable(format!(
+                "cluster {owner} is no member of {} any more; try again when Envoy has the new placement",
+                namespace.name
+            ))
+        })?;
+        let (found, to) = match self.locator.locate(namespace, &target, owner).await? {
+            Place::Member { index, .. } if index == owner => ("owner", index),
+            Place::Member { index, .. } => ("elsewhere", index),
+            Place::Nowhere => ("nowhere", owner),
+            Place::Unknown(status) => {
+                self.metrics.second_chance("unknown");
+                return Err(status);
+            }
+        };
+        self.metrics.second_chance(found);
+        forward(call, member(namespace, to)?).await
+    }
+
+    /// A call that creates its key, in a namespace with `locate_before_start`. It goes to the member that
+    /// has the key's open run, else its latest, else to the slot's owner: there the server knows all
+    /// that its reuse and conflict policies ask for. One call at a time for each key.
+    pub(super) async fn locate_and_start(&self, call: Call) -> Result<Bytes, Status> {
+        let (namespace, mut target) = self.target(&call)?;
+        target.run = Box::default();
+        let key = Key { kind: target.kind, id: &target.id };
+        let owner = self.placements.owner(&namespace.name, &key);
+        let owner = owner.ok_or_else(|| Status::unavailable("there is no placement yet"))?;
+        let guard = self.starts.lock(target.clone()).await;
+        let to = match self.locator.locate_now(namespace, &target, owner).await? {
+            Place::Member { index, .. } => index,
+            Place::Nowhere => owner,
+            Place::Unknown(status) => return Err(status),
+        };
+        let member = member(namespace, to)?.clone();
+        // A task of its own: the key stays locked until the cluster has answered, whether or not the caller
+        // still waits.
+        let start = tokio::spawn(async move {
+            let _guard = guard;
+            forward(&call, &member).await
+        });
+        start.await.map_err(|_| Status::internal("the call was lost on its way"))?
+    }
+
+    /// The key that a call acts on, found as the filter finds it.
+    fn target(&self, call: &Call) -> Result<(&Arc<VirtualNamespace>, Target), Status> {
+        let Class::Key { namespace, keys, run } = call.method.class else {
+            return Err(Status::internal(format!("{} has no key", call.method.name)));
+        };
+        let at = |path| first_at(&call.body, path).map_err(|e| malformed(call.method, e));
+        let namespace = self.namespace(at(namespace)?.unwrap_or_default())?;
+        for key in keys {
+            if let Some(id) = at(key.path)? {
+                let run = if run.is_empty() { None } else { at(run)? };
+                let (id, run) = (id.into(), run.unwrap_or_default().into());
+                let target = Target { namespace: namespace.name.clone(), kind: key.kind, id, run };
+                return Ok((namespace, target));
+            }
+        }
+        Err(Status::invalid_argument(format!("{}: the id is not set", call.method.name)))
+    }
+}
+
+fn member(namespace: &VirtualNamespace, index: usize) -> Result<&Arc<Member>, Status> {
+    namespace.members.get(index).ok_or_else(|| Status::internal("no such member"))
+}
+
+async fn forward(call: &Call, member: &Member) -> Result<Bytes, Status> {
+    let asked = call.timeout.as_deref().and_then(deadline::parse).unwrap_or(DEADLINE);
+    member.call(call.method, &call.caller, call.body.clone(), asked).await
+}

@@ -1,0 +1,220 @@
+//! Where a key lives: asked of the members, on Panko's own behalf.
+//!
+//! * [`look`] — what one member knows of a key.
+//! * [`memory`] — what need not be asked again.
+//! * [`key_locks`] — one start of a key at a time.
+//!
+//! The filters send what acts on a key to its slot's owner. What the owner does not find comes here: children
+//! live with their parents, scheduled runs with their schedule (`docs/design/strays.md`).
+
+pub mod key_locks;
+pub mod look;
+pub mod memory;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, join_all};
+use tokio::sync::Semaphore;
+use tonic::Status;
+
+use crate::metrics::Metrics;
+use crate::topology::VirtualNamespace;
+use look::{Found, look};
+use memory::Memory;
+
+/// A key, and the run of it that is meant; without one the open run is, else the latest.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// The virtual namespace.
+    pub namespace: Arc<str>,
+    /// `workflow`, `schedule`, `activity` or `nexus_operation`.
+    pub kind: &'static str,
+    /// The key's id, as it stands in the request.
+    pub id: Box<[u8]>,
+    /// The run's id; empty if any will do.
+    pub run: Box<[u8]>,
+}
+
+/// What a look at all members shows.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// This member has it.
+    Member {
+        /// Its position in the namespace's list.
+        index: usize,
+        /// Whether the run is open.
+        open: bool,
+    },
+    /// No member has it.
+    Nowhere,
+    /// Nobody who answered has it open, and this one did not answer.
+    Unknown(Status),
+}
+
+type Look = Shared<BoxFuture<'static, Place>>;
+
+/// Looks where keys live.
+#[derive(Debug)]
+pub struct Locator {
+    memory: Memory,
+    /// Looks that are under way: who wants the same waits for the same.
+    running: Mutex<HashMap<Target, Look>>,
+    room: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+}
+
+impl Locator {
+    /// Nothing is known yet. At most `at_once` looks are under way at a time.
+    #[must_use]
+    pub fn new(at_once: usize, metrics: Arc<Metrics>) -> Arc<Self> {
+        let room = Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS)));
+        Arc::new(Self { memory: Memory::default(), running: Mutex::default(), room, metrics })
+    }
+
+    /// Where `target` lives. Of several members the one that has it open, else the one whose run started
+    /// last, else `owner`.
+    ///
+    /// Fails with RESOURCE_EXHAUSTED when as many looks are under way as may be.
+    pub async fn locate(
+        self: &Arc<Self>,
+        namespace: &Arc<VirtualNamespace>,
+        target: &Target,
+        owner: usize,
+    ) -> Result<Place, Status> {
+        if let Some(place) = self.memory.recall(target) {
+            self.metrics.look_spared();
+            return Ok(place);
+        }
+        Ok(self.join(namespace, target, owner)?.await)
+    }
+
+    /// Like [`Locator::locate`], by a look that begins now: what was true a moment ago does not count.
+    pub async fn locate_now(
+        &self,
+        namespace: &VirtualNamespace,
+        target: &Target,
+        owner: usize,
+    ) -> Result<Place, Status> {
+        let _permit = self.room.clone().try_acquire_owned().map_err(|_| self.full())?;
+        Ok(everywhere(namespace, target, owner, &self.metrics).await)
+    }
+
+    /// The look for `target` that is under way, or a new one.
+    fn join(
+        self: &Arc<Self>,
+        namespace: &Arc<VirtualNamespace>,
+        target: &Target,
+        owner: usize,
+    ) -> Result<Look, Status> {
+        let mut running = self.lock();
+        if let Some(look) = running.get(target) {
+            return Ok(look.clone());
+        }
+        let permit = self.room.clone().try_acquire_owned().map_err(|_| self.full())?;
+        let (locator, namespace, asked) = (self.clone(), namespace.clone(), target.clone());
+        // A task of its own: whoever wants to know may go away.
+        let look = tokio::spawn(async move {
+            let _permit = permit;
+            let place = everywhere(&namespace, &asked, owner, &locator.metrics).await;
+            locator.memory.remember(&asked, &place);
+            locator.lock().remove(&asked);
+            place
+        });
+        let look = look.map(|place| place.unwrap_or_else(|_| failed())).boxed().shared();
+        running.insert(target.clone(), look.clone());
+        Ok(look)
+    }
+
+    fn full(&self) -> Status {
+        self.metrics.look_refused();
+        Status::resource_exhausted(
+            "Panko looks for as many ids on the other clusters as it may at once; try again, or raise limits.lookups",
+        )
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Target, Look>> {
+        // The map is whole whatever panicked beside it.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn failed() -> Place {
+    Place::Unknown(Status::internal("the look at the clusters failed; try again"))
+}
+
+/// Asks all members, the owner only if another one has it: it has just said that it does not.
+async fn everywhere(
+    namespace: &VirtualNamespace,
+    target: &Target,
+    owner: usize,
+    metrics: &Metrics,
+) -> Place {
+    let others = namespace.members.iter().enumerate().filter(|(index, _)| *index != owner);
+    let asked = others.map(async |(index, member)| {
+        metrics.looked();
+        (index, look(member, target).await)
+    });
+    let mut answers = join_all(asked).await;
+    if answers.iter().any(|(_, found)| matches!(found, Ok(Some(_))))
+        && let Some(member) = namespace.members.get(owner)
+    {
+        metrics.looked();
+        answers.push((owner, look(member, target).await));
+    }
+    choose(answers)
+}
+
+/// Of what the members know: an open run before a closed one, a later one before an earlier, and of equals
+/// the last that was asked, which is the owner.
+fn choose(answers: Vec<(usize, Result<Option<Found>, Status>)>) -> Place {
+    let (mut best, mut silent): (Option<(Found, usize)>, Option<Status>) = (None, None);
+    for (index, answer) in answers {
+        match answer {
+            Ok(Some(found)) if best.as_ref().is_none_or(|(best, _)| found >= *best) => {
+                best = Some((found, index));
+            }
+            Ok(_) => {}
+            Err(status) => silent = Some(status),
+        }
+    }
+    match (best, silent) {
+        (Some((found, index)), None) => Place::Member { index, open: found.open },
+        (Some((Found { open: true, .. }, index)), Some(_)) => Place::Member { index, open: true },
+        (_, Some(status)) => Place::Unknown(status),
+        (None, None) => Place::Nowhere,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(open: bool, started: i128) -> Result<Option<Found>, Status> {
+        Ok(Some(Found { open, started }))
+    }
+
+    fn index(answers: Vec<(usize, Result<Option<Found>, Status>)>) -> Option<usize> {
+        match choose(answers) {
+            Place::Member { index, .. } => Some(index),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn open_goes_before_closed_and_later_before_earlier() {
+        assert_eq!(index(vec![(1, found(false, 9)), (2, found(true, 1)), (0, Ok(None))]), Some(2));
+        assert_eq!(index(vec![(1, found(false, 9)), (2, found(false, 3))]), Some(1));
+        assert_eq!(index(vec![(1, found(false, 3)), (0, found(false, 3))]), Some(0));
+    }
+
+    #[test]
+    fn one_that_does_not_answer_leaves_open_only_what_is_not_found_open() {
+        let down = || Err(Status::unavailable("down"));
+        assert_eq!(index(vec![(1, found(true, 3)), (2, down())]), Some(1));
+        assert!(matches!(choose(vec![(1, found(false, 3)), (2, down())]), Place::Unknown(_)));
+        assert!(matches!(choose(vec![(1, Ok(None)), (2, down())]), Place::Unknown(_)));
+        assert!(matches!(choose(vec![(1, Ok(None)), (2, Ok(None))]), Place::Nowhere));
+    }
+}
