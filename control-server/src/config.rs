@@ -112,6 +112,27 @@ pub struct Namespace {
     /// that a start does not see otherwise. It costs each start a call to every member.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub locate_before_start: bool,
+    /// Whether callers may change the namespace itself, on all members: register, update, deprecate and
+    /// delete it.
+    #[serde(default, skip_serializing_if = "NamespaceChanges::is_default")]
+    pub namespace_changes: NamespaceChanges,
+}
+
+/// Whether callers may change a namespace itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NamespaceChanges {
+    /// As far as the clusters let them.
+    #[default]
+    Allow,
+    /// PERMISSION_DENIED.
+    Refuse,
+}
+
+impl NamespaceChanges {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What becomes of a list or a count while a member is down.

@@ -15,6 +15,7 @@ pub mod envoy_config;
 pub mod frontend;
 pub mod identify;
 pub mod locate;
+pub mod merge;
 pub mod metrics;
 pub mod nexus_callback;
 pub mod placement_service;

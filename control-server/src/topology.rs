@@ -8,10 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use panko_proto::rpc::Method;
 use tonic::Status;
+use xxhash_rust::xxh64::xxh64;
 
 use crate::caller::Caller;
 use crate::cluster::{self, Cluster};
-use crate::config::{Config, MissingMember};
+use crate::config::{Config, MissingMember, NamespaceChanges};
 use crate::nexus_callback;
 
 /// All clusters and virtual namespaces.
@@ -36,6 +37,8 @@ pub struct VirtualNamespace {
     pub missing_member: MissingMember,
     /// Whether every start looks on all members first.
     pub locate_before_start: bool,
+    /// Whether callers may change the namespace itself.
+    pub namespace_changes: NamespaceChanges,
 }
 
 /// A physical namespace and its cluster.
@@ -78,6 +81,18 @@ impl Member {
     }
 }
 
+impl VirtualNamespace {
+    /// A number for each member, the same at every start and on every control server.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<u64> {
+        let number = |member: &Arc<Member>| {
+            let (cluster, namespace) = (member.cluster.name(), &member.namespace);
+            xxh64(format!("{cluster}/{namespace}").as_bytes(), 0)
+        };
+        self.members.iter().map(number).collect()
+    }
+}
+
 impl Topology {
     /// Prepares what a configuration names. Nothing is called yet.
     pub fn new(config: &Config) -> Result<Self, cluster::Error> {
@@ -103,6 +118,7 @@ impl Topology {
                 spread,
                 missing_member: namespace.missing_member,
                 locate_before_start: namespace.locate_before_start,
+                namespace_changes: namespace.namespace_changes,
             };
             (namespace.name.clone(), Arc::new(built))
         });

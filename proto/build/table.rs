@@ -124,8 +124,12 @@ fn entry(
             let queue = key_path(row.rest, input, messages)?;
             format!("Class::Poll {{ namespace: &{namespace:?}, queue: {queue} }}")
         }
-        "gather" => "Class::Gather".to_owned(),
-        "broadcast" => "Class::Broadcast".to_owned(),
+        "gather" => {
+            format!("Class::Gather {{ namespace: &{:?} }}", optional_namespace(input, messages))
+        }
+        "broadcast" => {
+            format!("Class::Broadcast {{ namespace: &{:?} }}", optional_namespace(input, messages))
+        }
         "local" => "Class::Local".to_owned(),
         "refused" if row.rest.is_empty() => return Err("says not what to do instead".to_owned()),
         "refused" => format!("Class::Refused {{ instead: {:?} }}", row.rest),
@@ -135,6 +139,11 @@ fn entry(
     Ok(format!(
         "name: {name:?}, start_type: {start_type}, creates_key: {creates_key}, class: {class}"
     ))
+}
+
+/// The path of a request's `namespace`; empty where it has none.
+fn optional_namespace(input: &str, messages: &Messages<'_>) -> Vec<i32> {
+    messages.resolve(input, "namespace", Leaf::String).unwrap_or_default()
 }
 
 /// `workflow:{execution.workflow_id}` → `KeyPath { kind: "workflow", path: &[2, 1] }`.

@@ -43,9 +43,15 @@ pub enum Class {
         queue: KeyPath,
     },
     /// The control server asks every member and merges.
-    Gather,
+    Gather {
+        /// Path of the request's `namespace` field; empty where it concerns whole clusters.
+        namespace: &'static [u32],
+    },
     /// The control server tells every member.
-    Broadcast,
+    Broadcast {
+        /// Path of the request's `namespace` field; empty where it concerns whole clusters.
+        namespace: &'static [u32],
+    },
     /// The control server answers by itself.
     Local,
     /// Nobody: it has no meaning over several clusters.
@@ -81,8 +87,8 @@ impl Class {
             Class::Key { .. } => "key",
             Class::Token { .. } => "token",
             Class::Poll { .. } => "poll",
-            Class::Gather => "gather",
-            Class::Broadcast => "broadcast",
+            Class::Gather { .. } => "gather",
+            Class::Broadcast { .. } => "broadcast",
             Class::Local => "local",
             Class::Refused { .. } => "refused",
         }

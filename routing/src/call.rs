@@ -77,7 +77,7 @@ impl Call {
             Class::Poll { namespace, queue } => {
                 (Scanner::new([*namespace, queue.path]), Sought::Poll(queue))
             }
-            Class::Gather | Class::Broadcast | Class::Local => {
+            Class::Gather { .. } | Class::Broadcast { .. } | Class::Local => {
                 return Begun::Decided(method, Decision::ControlServer);
             }
             Class::Refused { instead } => {

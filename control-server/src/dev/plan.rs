@@ -130,6 +130,7 @@ fn namespace(name: &str, clusters: &[String], options: &Options) -> config::Name
         spread: options.spread.iter().cloned().collect(),
         missing_member: config::MissingMember::default(),
         locate_before_start: options.locate_before_start,
+        namespace_changes: config::NamespaceChanges::default(),
     }
 }
 

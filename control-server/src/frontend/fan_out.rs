@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use tonic::{Code, Status};
 
 use super::Call;
+use crate::cluster::Cluster;
 use crate::topology::{Member, VirtualNamespace};
 
 /// What one member said.
@@ -48,6 +49,11 @@ pub(super) fn is_missing(status: &Status) -> bool {
 
 /// A member's error, told as its own.
 pub(super) fn told_by(member: &Member, status: &Status) -> Status {
-    let message = format!("cluster {}: {}", member.cluster.name(), status.message());
+    told_by_cluster(&member.cluster, status)
+}
+
+/// A cluster's error, told as its own.
+pub(super) fn told_by_cluster(cluster: &Cluster, status: &Status) -> Status {
+    let message = format!("cluster {}: {}", cluster.name(), status.message());
     Status::with_details(status.code(), message, status.details().to_vec().into())
 }

@@ -1,5 +1,6 @@
 //! Class `local`: answered here, so that what Panko offers is what all members offer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use panko_routing::wire::fields::{last_bytes, put_bytes, put_uint};
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use super::merge::{least, with_bytes, without};
+use super::offers::{least, with_bytes, without};
 use super::{Call, Frontend, malformed};
 use crate::caller::Caller;
 use crate::cluster::Cluster;
@@ -47,7 +48,7 @@ impl Frontend {
                 let asked =
                     |number| last_bytes(&call.body, number).map_err(|e| malformed(call.method, e));
                 let (name, id) = (asked(1)?, asked(2)?);
-                let namespace = match self.topology.namespaces().find(|n| is_id(n, id)) {
+                let namespace = match self.namespace_by_id(id) {
                     Some(namespace) if name.is_empty() => namespace,
                     _ => self.namespace(name)?,
                 };
@@ -100,14 +101,18 @@ impl Frontend {
         let all = |number| {
             least(&offers.part(|answer| last_bytes(last_bytes(answer, NAMESPACE_INFO)?, number)))
         };
-        let info = last_bytes(&offers.first, NAMESPACE_INFO).unwrap_or_default();
-        let info = with_bytes(info, INFO_NAME, namespace.name.as_bytes());
-        let info = with_bytes(&info, INFO_ID, id(namespace).as_bytes());
+        let named = named(namespace, &offers.first);
+        let info = last_bytes(&named, NAMESPACE_INFO).unwrap_or_default();
         let mut capabilities = without(&all(INFO_CAPABILITIES), &NOT_OF_MEMBERS);
         put_uint(&mut capabilities, POLL_COMPLETE_ON_SHUTDOWN, 1);
-        let info = with_bytes(&info, INFO_CAPABILITIES, &capabilities);
+        let info = with_bytes(info, INFO_CAPABILITIES, &capabilities);
         let info = with_bytes(&info, INFO_LIMITS, &all(INFO_LIMITS));
         Ok(with_bytes(&offers.first, NAMESPACE_INFO, &info).into())
+    }
+
+    /// The virtual namespace that has this id.
+    pub(super) fn namespace_by_id(&self, asked: &[u8]) -> Option<&Arc<VirtualNamespace>> {
+        self.topology.namespaces().find(|namespace| is_id(namespace, asked))
     }
 
     /// All virtual namespaces that the caller may see, on one page.
@@ -126,6 +131,14 @@ impl Frontend {
         }
         Ok(list.into())
     }
+}
+
+/// A member's `DescribeNamespaceResponse` or `UpdateNamespaceResponse` under the virtual namespace's name
+/// and id.
+pub(super) fn named(namespace: &VirtualNamespace, answer: &[u8]) -> Vec<u8> {
+    let info = last_bytes(answer, NAMESPACE_INFO).unwrap_or_default();
+    let info = with_bytes(info, INFO_NAME, namespace.name.as_bytes());
+    with_bytes(answer, NAMESPACE_INFO, &with_bytes(&info, INFO_ID, id(namespace).as_bytes()))
 }
 
 async fn ask(cluster: &Cluster, call: &Call) -> Result<Bytes, Status> {

@@ -1,19 +1,24 @@
 //! The control server's side of Temporal's API: what filters send here, by class.
 //!
 //! * [`polls`] — the pool.
-//! * [`local`] — answered here, from what all members offer ([`merge`]).
+//! * [`local`] — answered here, from what all members offer ([`offers`]).
 //! * [`gather`] — asked of every member and merged.
 //! * [`second_chance`] — calls on a key that its slot's owner does not settle.
 //! * [`broadcast`] — told to every member.
+//! * [`nexus_endpoints`] — told to every cluster, under ids of each one's own.
+//! * [`conflict_token`] — each member's in one of ours.
 //!
 //! Messages are raw bytes throughout.
 
 mod broadcast;
+mod conflict_token;
 mod deadline;
 mod fan_out;
 mod gather;
 mod local;
-mod merge;
+mod nexus_endpoints;
+mod offers;
+mod page_token;
 mod polls;
 mod reply;
 mod second_chance;
@@ -24,6 +29,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use panko_proto::rpc::{Class, Method};
 use panko_routing::placement::CHAIN;
+use panko_routing::wire::fields::first_at;
 use tonic::codec::CompressionEncoding;
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Request, Response, Status};
@@ -152,8 +158,8 @@ impl Frontend {
     async fn answer(&self, call: Call) -> Result<Reply, Status> {
         match call.method.class {
             Class::Local => self.local(call).await.map(Reply::from),
-            Class::Broadcast => self.broadcast(call).await.map(Reply::from),
-            Class::Gather => self.gather(call).await,
+            Class::Broadcast { .. } => self.broadcast(call).await,
+            Class::Gather { .. } => self.gather(call).await,
             Class::Refused { instead } => Err(Status::unimplemented(format!(
                 "{} has no meaning over several clusters: {instead}",
                 call.method.name
@@ -172,6 +178,17 @@ impl Frontend {
                 )))
             }
         }
+    }
+
+    /// The virtual namespace that a gather's or a broadcast's request names.
+    fn namespace_of(&self, call: &Call) -> Result<&Arc<VirtualNamespace>, Status> {
+        let name = match call.method.class {
+            Class::Gather { namespace } | Class::Broadcast { namespace } => {
+                first_at(&call.body, namespace).map_err(|e| malformed(call.method, e))?
+            }
+            _ => None,
+        };
+        self.namespace(name.unwrap_or_default())
     }
 
     fn namespace(&self, name: &[u8]) -> Result<&Arc<VirtualNamespace>, Status> {

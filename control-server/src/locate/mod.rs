@@ -101,6 +101,19 @@ impl Locator {
         Ok(everywhere(namespace, target, owner, &self.metrics).await)
     }
 
+    /// Like [`Locator::locate_now`], for what has not been asked of its owner: that is asked as well.
+    pub async fn locate_among_all(
+        &self,
+        namespace: &VirtualNamespace,
+        target: &Target,
+        owner: usize,
+    ) -> Result<Place, Status> {
+        let _permit = self.room.clone().try_acquire_owned().map_err(|_| self.full())?;
+        // Last, as of equals the last one counts.
+        let in_order = (0..namespace.members.len()).filter(|at| *at != owner).chain([owner]);
+        Ok(choose(ask(namespace, target, in_order, &self.metrics).await))
+    }
+
     /// The look for `target` that is under way, or a new one.
     fn join(
         self: &Arc<Self>,
@@ -151,24 +164,34 @@ async fn everywhere(
     owner: usize,
     metrics: &Metrics,
 ) -> Place {
-    let others = namespace.members.iter().enumerate().filter(|(index, _)| *index != owner);
-    let asked = others.map(async |(index, member)| {
-        metrics.looked();
-        (index, look(member, target).await)
-    });
-    let mut answers = join_all(asked).await;
-    if answers.iter().any(|(_, found)| matches!(found, Ok(Some(_))))
-        && let Some(member) = namespace.members.get(owner)
-    {
-        metrics.looked();
-        answers.push((owner, look(member, target).await));
+    let others = (0..namespace.members.len()).filter(|at| *at != owner);
+    let mut answers = ask(namespace, target, others, metrics).await;
+    if answers.iter().any(|(_, found)| matches!(found, Ok(Some(_)))) {
+        answers.extend(ask(namespace, target, [owner], metrics).await);
     }
     choose(answers)
 }
 
+type Answers = Vec<(usize, Result<Option<Found>, Status>)>;
+
+/// Asks these members at the same time.
+async fn ask(
+    namespace: &VirtualNamespace,
+    target: &Target,
+    members: impl IntoIterator<Item = usize>,
+    metrics: &Metrics,
+) -> Answers {
+    let members = members.into_iter().filter_map(|at| Some((at, namespace.members.get(at)?)));
+    join_all(members.map(|(index, member)| async move {
+        metrics.looked();
+        (index, look(member, target).await)
+    }))
+    .await
+}
+
 /// Of what the members know: an open run before a closed one, a later one before an earlier, and of equals
 /// the last that was asked, which is the owner.
-fn choose(answers: Vec<(usize, Result<Option<Found>, Status>)>) -> Place {
+fn choose(answers: Answers) -> Place {
     let (mut best, mut silent): (Option<(Found, usize)>, Option<Status>) = (None, None);
     for (index, answer) in answers {
         match answer {

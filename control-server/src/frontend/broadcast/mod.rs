@@ -1,59 +1,104 @@
-//! Class `broadcast`: every member is told, and one answer comes back.
+//! Class `broadcast`: every member is told, and one answer comes back when all have done it.
+//!
+//! * [`repeat`] — which errors say that a member has done it already.
+//! * [`worker`] — a worker's heartbeats, and its end.
+//! * [`batch`] — batch operations.
+//! * [`namespaces`] — the namespace itself.
+//! * [`rate_limits`] — a task queue's configuration.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+mod batch;
+mod namespaces;
+mod rate_limits;
+mod repeat;
+mod worker;
+
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
-use panko_routing::wire::fields::last_bytes;
 use tonic::Status;
 
-use super::fan_out::told_by;
-use super::{Call, Frontend, malformed};
-use crate::pool::key::worker_id;
+pub(super) use repeat::done_before;
+
+use super::fan_out::{self, Said, told_by};
+use super::reply::Reply;
+use super::{Call, Frontend, conflict_token, malformed};
+use crate::merge::{self, Rules};
+use crate::topology::{Member, VirtualNamespace};
 
 /// How long the members have.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// `worker_instance_key` of `ShutdownWorkerRequest`.
-const INSTANCE_KEY: u32 = 6;
-
 impl Frontend {
-    pub(super) async fn broadcast(&self, call: Call) -> Result<Bytes, Status> {
+    pub(super) async fn broadcast(&self, call: Call) -> Result<Reply, Status> {
         match call.method.name {
             "ShutdownWorker" => self.shutdown_worker(call).await,
-            "RecordWorkerHeartbeat" => self.tell_all(&call, b"").await,
-            name => Err(Status::unimplemented(format!(
-                "{name} has to reach every cluster, which this release of Panko does not do yet; call the clusters themselves"
-            ))),
+            "RecordWorkerHeartbeat" => self.tell_all(&call, &[]).await,
+            "StartBatchOperation" => self.start_batch(&call).await,
+            "UpdateTaskQueueConfig" => self.update_task_queue_config(&call).await,
+            "RegisterNamespace" | "UpdateNamespace" | "DeprecateNamespace" | "DeleteNamespace" => {
+                self.change_namespace(&call).await
+            }
+            "CreateNexusEndpoint" => self.create_nexus_endpoint(&call).await,
+            "UpdateNexusEndpoint" => self.update_nexus_endpoint(&call).await,
+            "DeleteNexusEndpoint" => self.delete_nexus_endpoint(&call).await,
+            _ => self.tell_all(&call, &[]).await,
         }
     }
 
-    /// Ends the worker's waiting polls with empty answers, on every control server, and tells the
-    /// members, for its sticky queue.
-    async fn shutdown_worker(&self, call: Call) -> Result<Bytes, Status> {
-        let instance_key =
-            last_bytes(&call.body, INSTANCE_KEY).map_err(|e| malformed(call.method, e))?;
-        self.tell_all(&call, instance_key).await
+    /// Sends the request to every member as it came, but for its conflict token.
+    async fn tell_all(&self, call: &Call, rules: Rules) -> Result<Reply, Status> {
+        let namespace = self.namespace_of(call)?;
+        let bodies = conflict_token::split(call.method, namespace, &call.body)?;
+        let said = fan_out::members(namespace, call, DEADLINE, |at| bodies.get(at).cloned()).await;
+        answer(call, namespace, said, rules)
     }
+}
 
-    /// The first member's answer once all have answered; the first failure if one fails. When one has
-    /// accepted the call, and so knows that the caller may, the worker `leaving` has left (none if it
-    /// is empty).
-    async fn tell_all(&self, call: &Call, leaving: &[u8]) -> Result<Bytes, Status> {
-        let name = last_bytes(&call.body, 1).map_err(|e| malformed(call.method, e))?;
-        let members = &self.namespace(name)?.members;
-        let left = &AtomicBool::new(leaving.is_empty());
-        let calls = members.iter().map(|member| async move {
-            let body = call.body.clone();
-            let result = member.call(call.method, &call.caller, body, DEADLINE).await;
-            if result.is_ok() && !left.swap(true, Ordering::Relaxed) {
-                self.pools.worker_left(worker_id(leaving));
-                self.replicas.worker_left(leaving).await;
+/// One answer of all that were told.
+///
+/// Fails when one has not done it: with its error, which names it and says who has. When all have done
+/// it before, with what they say of that.
+fn answer(
+    call: &Call,
+    namespace: &VirtualNamespace,
+    said: Vec<Said<'_>>,
+    rules: Rules,
+) -> Result<Reply, Status> {
+    let (mut done, mut before, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    for Said { index, member, result } in said {
+        match result {
+            Ok(body) => done.push((index, member, body)),
+            Err(status) if done_before(call.method.name, &status) => {
+                before.push((member, status));
             }
-            result.map_err(|status| told_by(member, &status))
-        });
-        let mut answers = join_all(calls).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(answers.drain(..).next().unwrap_or_default())
+            Err(status) => failed.push((member, status)),
+        }
     }
+    if let Some((member, status)) = failed.first() {
+        let have = done.iter().map(|(_, m, _)| *m).chain(before.iter().map(|(m, _)| *m)).collect();
+        return Err(told(member, status, have));
+    }
+    if let (true, Some((member, status))) = (done.is_empty(), before.first()) {
+        return Err(told_by(member, status));
+    }
+    let token = conflict_token::of_answers(call.method, namespace, &done)
+        .map_err(|e| malformed(call.method, e))?;
+    let bodies: Vec<_> = done.into_iter().map(|(_, _, body)| body).collect();
+    let body = merge::answers(&bodies, rules).map_err(|e| malformed(call.method, e))?;
+    Ok(Bytes::from(conflict_token::put(call.method, &body, &token)).into())
+}
+
+/// What one says who has not done it, and who has.
+fn told(member: &Member, status: &Status, have: Vec<&Member>) -> Status {
+    if have.is_empty() {
+        return told_by(member, status);
+    }
+    let have: Vec<_> = have.iter().map(|member| member.cluster.name().as_ref()).collect();
+    let message = format!(
+        "cluster {}: {} (done on {}; repeat the call, and it is done on the rest: what is done already stays as it is)",
+        member.cluster.name(),
+        status.message(),
+        have.join(", ")
+    );
+    Status::with_details(status.code(), message, status.details().to_vec().into())
 }

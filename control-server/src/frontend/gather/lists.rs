@@ -9,10 +9,10 @@ use panko_routing::wire::fields::{Value, fields, last_bytes, put_bytes, put_uint
 use tonic::Status;
 
 use super::super::fan_out::{is_missing, told_by};
+use super::super::page_token::{self, Position};
 use super::super::reply::{Missing, Reply};
 use super::super::{Call, Frontend, malformed};
 use super::merge_rows::{in_order, in_turn, number_of};
-use super::page_token::{self, Position};
 use super::pages::{Page, Pages, Source};
 use super::partial;
 use super::row::{RowFields, RowKey, read_page};
@@ -47,11 +47,7 @@ impl Frontend {
         let request = Request::read(&call.body).map_err(bad)?;
         let namespace = self.namespace(request.namespace)?;
         let list = number_of(&[call.method.name.as_bytes(), &request.rest]);
-        let members: Vec<u64> = namespace
-            .members
-            .iter()
-            .map(|m| number_of(&[m.cluster.name().as_bytes(), m.namespace.as_bytes()]))
-            .collect();
+        let members = namespace.numbers();
         let positions = match request.token {
             [] => vec![Position::start(); members.len()],
             token => page_token::read(token, list, &members)

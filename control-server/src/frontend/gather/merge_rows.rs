@@ -69,7 +69,7 @@ pub(super) async fn in_turn<S: Source>(
 }
 
 /// A number for what a token belongs to.
-pub(super) fn number_of(parts: &[&[u8]]) -> u64 {
+pub(in super::super) fn number_of(parts: &[&[u8]]) -> u64 {
     let mut hash = xxhash_rust::xxh64::Xxh64::new(0);
     for part in parts {
         hash.update(&(part.len() as u64).to_le_bytes());

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use tonic::Status;
 
-use super::page_token::Position;
+use super::super::page_token::Position;
 use super::row::RowKey;
 
 /// A page as a member gave it.

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tonic::Status;
 
+use super::super::page_token::{self, Position};
 use super::merge_rows::{in_order, in_turn};
-use super::page_token::{self, Position};
 use super::pages::{Page, Pages, Source};
 use super::row::RowKey;
 

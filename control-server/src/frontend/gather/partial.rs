@@ -1,7 +1,7 @@
 //! When an answer may lack a member's part, and how that is said.
 
 use bytes::Bytes;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::super::fan_out::{Said, is_missing, told_by};
 use super::super::reply::Missing;
@@ -25,7 +25,7 @@ impl<'a> Answers<'a> {
     /// `missing_member: error`.
     pub(super) fn of(namespace: &VirtualNamespace, said: Vec<Said<'a>>) -> Result<Self, Status> {
         let mut answers = Self { there: Vec::new(), missing: Vec::new() };
-        let mut down = Status::unavailable("the namespace has no member");
+        let mut down = no_member();
         for Said { index, member, result } in said {
             match result {
                 Ok(body) => answers.there.push((index, member, body)),
@@ -43,6 +43,31 @@ impl<'a> Answers<'a> {
         check(namespace, &answers.missing)?;
         Ok(answers)
     }
+
+    /// Like [`Answers::of`], of something that some members may not have: their NOT_FOUND counts only when
+    /// nobody has it.
+    ///
+    /// Fails with UNAVAILABLE when nobody has it and a member did not answer, which may have it.
+    pub(super) fn of_found(
+        namespace: &VirtualNamespace,
+        said: Vec<Said<'a>>,
+    ) -> Result<Self, Status> {
+        let not_found =
+            |said: &Said<'_>| matches!(&said.result, Err(s) if s.code() == Code::NotFound);
+        if !said.iter().any(|said| said.result.is_ok()) {
+            let silent = said.iter().find_map(|said| match &said.result {
+                Err(status) if !not_found(said) => Some(told_by(said.member, status)),
+                _ => None,
+            });
+            let nobody = || said.iter().find_map(|said| said.result.as_ref().err().cloned());
+            return Err(silent.or_else(nobody).unwrap_or_else(no_member));
+        }
+        Self::of(namespace, said.into_iter().filter(|said| !not_found(said)).collect())
+    }
+}
+
+fn no_member() -> Status {
+    Status::unavailable("the namespace has no member; add one in panko.yaml")
 }
 
 /// Whether an answer without these may be given: not when all are missing, nor where the namespace

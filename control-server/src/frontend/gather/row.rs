@@ -25,7 +25,7 @@ pub(super) struct RowFields {
 /// the latest first; by start time, the latest first; by run id
 /// (`common/persistence/visibility/store/sql`: `coalesce(close_time, …) DESC, start_time DESC, run_id`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RowKey {
+pub(in super::super) struct RowKey {
     /// When it closed, in nanoseconds since 1970; `None` while it is open.
     pub closed: Option<i128>,
     /// When it started, likewise.

@@ -8,7 +8,7 @@ use panko_routing::wire::Error;
 use panko_routing::wire::fields::{Value, fields, put_bytes, put_uint};
 use xxhash_rust::xxh64::xxh64;
 
-use super::row::RowKey;
+use super::gather::RowKey;
 
 /// The first byte: the form of what follows.
 const VERSION: u8 = 1;
@@ -112,6 +112,22 @@ pub(super) fn read(token: &[u8], list: u64, members: &[u64]) -> Result<Vec<Posit
     }
     let positions: Option<Vec<_>> = positions.into_iter().collect();
     positions.filter(|all| all.len() == count).ok_or(Invalid::OtherMembers)
+}
+
+/// Writes the token of a list that goes by ids alone: what comes after `id`.
+pub(super) fn write_after(list: u64, id: Vec<u8>) -> Bytes {
+    write(list, &[0], &[Position::In { token: id.into(), after: None }])
+}
+
+/// Reads such a token. None before the first page.
+pub(super) fn read_after(token: &[u8], list: u64) -> Result<Option<Bytes>, Invalid> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    match read(token, list, &[0])?.pop() {
+        Some(Position::In { token, after: None }) => Ok(Some(token)),
+        _ => Err(Invalid::Damaged),
+    }
 }
 
 /// The token without version and checksum, if both are right.

@@ -1,0 +1,90 @@
+//! Batch operations: by query on every member, by executions where each of them lives; one job id.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures_util::stream::{StreamExt, TryStreamExt};
+use panko_routing::Key;
+use panko_routing::wire::Error;
+use panko_routing::wire::fields::{Field, Value, fields, first_at};
+use tonic::Status;
+
+use super::super::reply::Reply;
+use super::super::{Call, Frontend, fan_out, malformed};
+use super::{DEADLINE, answer};
+use crate::locate::{Place, Target};
+use crate::topology::VirtualNamespace;
+
+/// `StartBatchOperationRequest.executions`, of `WorkflowExecution`.
+const EXECUTIONS: u32 = 5;
+/// `StartBatchOperationRequest.target_executions`, of `Execution`.
+const TARGET_EXECUTIONS: u32 = 22;
+
+/// How many executions are looked for at the same time.
+const AT_ONCE: usize = 16;
+
+impl Frontend {
+    /// Starts the job on the members that have something to do for it.
+    pub(super) async fn start_batch(&self, call: &Call) -> Result<Reply, Status> {
+        let namespace = self.namespace_of(call)?;
+        let bad = |e| malformed(call.method, e);
+        let (named, rest): (Vec<_>, Vec<_>) = fields(&call.body)
+            .collect::<Result<Vec<_>, Error>>()
+            .map_err(bad)?
+            .into_iter()
+            .partition(|field| [EXECUTIONS, TARGET_EXECUTIONS].contains(&field.number));
+        if named.is_empty() {
+            let body = |_| Some(call.body.clone());
+            let said = fan_out::members(namespace, call, DEADLINE, body).await;
+            return answer(call, namespace, said, &[]);
+        }
+        let targets: Vec<_> =
+            named.iter().map(|f| target(namespace, f)).collect::<Result<_, _>>().map_err(bad)?;
+        let homes: Vec<usize> = futures_util::stream::iter(targets)
+            .map(|target| self.home(namespace, target))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut bodies: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+        for (member, field) in homes.into_iter().zip(named) {
+            let common = || rest.iter().flat_map(|field| field.raw).copied().collect();
+            bodies.entry(member).or_insert_with(common).extend_from_slice(field.raw);
+        }
+        let body = |index| bodies.get(&index).map(|body| Bytes::copy_from_slice(body));
+        let said = fan_out::members(namespace, call, DEADLINE, body).await;
+        answer(call, namespace, said, &[])
+    }
+
+    /// The member that has an execution; if none has, its slot's owner, whose job then says so.
+    async fn home(&self, namespace: &VirtualNamespace, target: Target) -> Result<usize, Status> {
+        let key = Key { kind: target.kind, id: &target.id };
+        let owner = self.placements.owner(&namespace.name, &key);
+        let owner = owner.ok_or_else(|| Status::unavailable("there is no placement yet"))?;
+        match self.locator.locate_among_all(namespace, &target, owner).await? {
+            Place::Member { index, .. } => Ok(index),
+            Place::Nowhere => Ok(owner),
+            Place::Unknown(status) => Err(status),
+        }
+    }
+}
+
+/// The key of a `WorkflowExecution` (id, run) or of an `Execution` (type, id, run).
+fn target(namespace: &VirtualNamespace, field: &Field<'_>) -> Result<Target, Error> {
+    let Value::Bytes(execution) = field.value else { return Err(Error::WireType) };
+    let (mut kind, mut at) = ("workflow", 1);
+    if field.number == TARGET_EXECUTIONS {
+        at = 2;
+        for field in fields(execution) {
+            let field = field?;
+            // `ExecutionType`.
+            kind = match (field.number, field.value) {
+                (1, Value::Varint(2)) => "activity",
+                (1, Value::Varint(3)) => "nexus_operation",
+                _ => kind,
+            };
+        }
+    }
+    let id = first_at(execution, &[at])?.unwrap_or_default().into();
+    let run = first_at(execution, &[at + 1])?.unwrap_or_default().into();
+    Ok(Target { namespace: namespace.name.clone(), kind, id, run })
+}
