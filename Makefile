@@ -4,6 +4,7 @@
 # make bench     what the filter costs Envoy
 # make bench-polls  what pooled polls cost: memory, CPU, time, poll sync (PART="scale --polls 1000": one part)
 # make loss      does Panko lose tasks? A look of some minutes (LOSS="…": see `loss --help`)
+# make docs      writes docs/api.md anew
 # make tools     only what the others get first
 # What is missing is got first, into ~/.cache/panko (PANKO_CACHE).
 
@@ -15,7 +16,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export PANKO_FILTER := $(TARGET)/filter/panko_filter.wasm
 export PANKO_BIN := $(TARGET)/debug/panko
 
-.PHONY: demo test test-all bench bench-polls loss loss-all filter panko lint unit e2e compose tools fmt
+.PHONY: demo test test-all bench bench-polls loss loss-all filter panko lint unit e2e compose tools docs fmt
 
 demo: filter panko
 	programs=$$(scripts/tools env cli envoy) && eval "$$programs" && scripts/demo
@@ -90,6 +91,9 @@ compose: panko
 tools:
 	scripts/tools wasm
 	scripts/tools env cli server envoy
+
+docs:
+	PANKO_WRITE_DOCS=1 cargo test --locked --package panko-tests --test api the_page
 
 fmt:
 	cargo fmt --all

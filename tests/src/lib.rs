@@ -2,9 +2,11 @@
 //!
 //! * [`sandbox`] — a whole Panko for a test, and which ids live where in it.
 //! * [`checklist`] — what an unchanged Rust SDK can do; its Python twin is in `sdk/python`.
+//! * [`api`] — every RPC, with a request and what comes of it.
 //! * [`bare`] — single calls as any gRPC client makes them: no retries, no hidden state.
 //! * [`frames`] — bodies cut and broken as no client does.
 
+pub mod api;
 pub mod bare;
 pub mod checklist;
 pub mod frames;
