@@ -3,6 +3,8 @@
 // A build script has nobody to hand an error to but Cargo, which prints it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "build/names.rs"]
+mod names;
 #[path = "build/paths.rs"]
 mod paths;
 #[path = "build/table.rs"]
@@ -16,7 +18,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let rows = std::fs::read_to_string("rpcs.txt")?;
     match table::generate(&rows, panko_descriptors::FILE_DESCRIPTOR_SET) {
-        Ok(source) => std::fs::write(out.join("rpc_table.rs"), source)?,
+        Ok(sources) => {
+            std::fs::write(out.join("rpc_table.rs"), sources.methods)?;
+            std::fs::write(out.join("names.rs"), sources.names)?;
+        }
         Err(problems) => {
             for problem in problems {
                 println!("cargo:error=proto/rpcs.txt: {problem}");

@@ -26,6 +26,11 @@ impl<'a> Messages<'a> {
         Self(all)
     }
 
+    /// The message of this name, which a field's `type_name` gave.
+    pub fn get(&self, name: &str) -> &'a DescriptorProto {
+        self.0.get(name).unwrap_or_else(|| panic!("the descriptors have no {name}"))
+    }
+
     /// The field numbers of `path` within the message `root`, in order.
     pub fn resolve(&self, root: &str, path: &str, leaf: Leaf) -> Result<Vec<i32>, String> {
         let mut message = root.to_owned();

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use prost::Message;
 use prost_types::FileDescriptorSet;
 
+use crate::names::Graph;
 use crate::paths::{Leaf, Messages};
 
 /// `namespace_id` in every message of `temporal.server.api.token.v1`.
@@ -18,14 +19,31 @@ struct Row<'a> {
     rest: &'a str,
 }
 
-/// Returns the Rust source of the table, or every problem that was found.
-pub fn generate(rows: &str, descriptors: &[u8]) -> Result<String, Vec<String>> {
+/// What is generated.
+pub struct Sources {
+    /// The table of RPCs.
+    pub methods: String,
+    /// Where namespace names are in their messages.
+    pub names: String,
+}
+
+/// Returns the Rust sources, or every problem that was found.
+pub fn generate(rows: &str, descriptors: &[u8]) -> Result<Sources, Vec<String>> {
     let set = FileDescriptorSet::decode(descriptors)
         .map_err(|e| vec![format!("the descriptors cannot be read: {e}")])?;
     let messages = Messages::of(&set);
     let (services, mut rows) = parse(rows)?;
     let mut problems = Vec::new();
     let mut methods = BTreeMap::new();
+    let of_ours = |file: &&prost_types::FileDescriptorProto| {
+        file.service
+            .iter()
+            .any(|s| services.contains(&format!("{}.{}", file.package(), s.name()).as_str()))
+    };
+    let all = set.file.iter().filter(of_ours).flat_map(|file| &file.service);
+    let roots: Vec<_> =
+        all.flat_map(|s| &s.method).flat_map(|m| [m.input_type(), m.output_type()]).collect();
+    let names = Graph::of(&messages, &roots)?;
 
     for file in &set.file {
         for service in &file.service {
@@ -41,7 +59,13 @@ pub fn generate(rows: &str, descriptors: &[u8]) -> Result<String, Vec<String>> {
                     continue;
                 };
                 match entry(method.name(), method.input_type(), &row, &messages) {
-                    Ok(source) => _ = methods.insert(path, source),
+                    Ok(source) => {
+                        let request = names.node(method.input_type());
+                        let answer = names.node(method.output_type());
+                        let names =
+                            format!("names_in_request: {request}, names_in_answer: {answer}");
+                        methods.insert(path, format!("{source}, {names}"));
+                    }
                     Err(problem) => problems.push(format!("{path}: {problem}")),
                 }
             }
@@ -60,7 +84,7 @@ pub fn generate(rows: &str, descriptors: &[u8]) -> Result<String, Vec<String>> {
             .expect("writing to a String");
     }
     source.push_str("];\n");
-    Ok(source)
+    Ok(Sources { methods: source, names: names.source() })
 }
 
 type Rows<'a> = BTreeMap<(String, String), Row<'a>>;

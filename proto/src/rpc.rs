@@ -15,6 +15,10 @@ pub struct Method {
     pub creates_key: bool,
     /// What decides where a call goes.
     pub class: Class,
+    /// Where the way to the namespace names in its request begins ([`crate::names`]).
+    pub names_in_request: Option<u16>,
+    /// Where the way to those in its answer begins.
+    pub names_in_answer: Option<u16>,
 }
 
 /// How a call is routed. Every RPC has exactly one class.

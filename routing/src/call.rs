@@ -4,7 +4,7 @@ use panko_proto::rpc::{Class, KeyPath, Method};
 
 use crate::decision::{Decision, Refusal};
 use crate::key::Key;
-use crate::placement::{NamespaceUuid, Placement, Placements};
+use crate::placement::{Home, NamespaceUuid, Placement, Placements};
 use crate::poll::PollHash;
 use crate::wire::frame::{Encoding, FrameError, FrameReader};
 use crate::wire::scanner::Scanner;
@@ -160,11 +160,13 @@ impl Call {
         let index = placement.owner_index(&key).ok_or(Refusal::NoPlacement)?;
         let owner = placement.members().get(index).ok_or(Refusal::NoPlacement)?;
         let cluster = owner.cluster.clone();
-        Ok(match placement.chain(index) {
-            Some(chain) if !self.method.creates_key => {
-                Decision::Chain { cluster, chain: chain.clone() }
+        let chain = placement.chain(index).filter(|_| !self.method.creates_key).cloned();
+        Ok(match (placement.dialect(index).cloned(), chain) {
+            (Some(dialect), chain) => {
+                Decision::Translated { to: chain.unwrap_or(cluster.clone()), cluster, dialect }
             }
-            _ => Decision::Cluster(cluster),
+            (None, Some(chain)) => Decision::Chain { cluster, chain },
+            (None, None) => Decision::Cluster(cluster),
         })
     }
 
@@ -176,13 +178,17 @@ impl Call {
     }
 
     fn by_token(&self, placements: &Placements) -> Result<Decision, Refusal> {
-        let cluster = self
+        let home = self
             .scanner
             .value(0)
             .and_then(NamespaceUuid::parse)
-            .and_then(|uuid| placements.cluster_of(uuid));
-        match (cluster, placements.unreached()) {
-            (Some(cluster), _) => Ok(Decision::Cluster(cluster.clone())),
+            .and_then(|uuid| placements.home_of(uuid));
+        match (home, placements.unreached()) {
+            (Some(Home { cluster, dialect: None }), _) => Ok(Decision::Cluster(cluster.clone())),
+            (Some(Home { cluster, dialect: Some(dialect) }), _) => {
+                let (cluster, dialect) = (cluster.clone(), dialect.clone());
+                Ok(Decision::Translated { to: cluster.clone(), cluster, dialect })
+            }
             (None, Some(member)) => {
                 Err(Refusal::TokenOfUnreached { cluster: member.cluster.to_string() })
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::dialect::Dialect;
 use crate::poll::PollHash;
 use crate::wire;
 
@@ -16,6 +17,16 @@ pub enum Decision {
         cluster: Arc<str>,
         /// Envoy's name for the two in turn.
         chain: Arc<str>,
+    },
+    /// To a cluster that names namespaces otherwise than callers do: the request goes there with its names,
+    /// and the answer comes back with the callers'.
+    Translated {
+        /// The cluster.
+        cluster: Arc<str>,
+        /// Envoy's name for where it goes: the cluster's, or its chain's.
+        to: Arc<str>,
+        /// The names.
+        dialect: Arc<Dialect>,
     },
     /// To the control server.
     ControlServer,
@@ -68,6 +79,9 @@ pub enum Refusal {
     /// A body without a message.
     #[error("the request has no gRPC message")]
     Empty,
+    /// A request whose names have to be replaced, and which is larger than any that a frontend takes.
+    #[error("the request is larger than {max} bytes", max = wire::frame::MAX_READ)]
+    TooLarge,
     /// Bytes that are not what they should be.
     #[error("{method}: {error}")]
     Malformed {
@@ -133,7 +147,9 @@ impl Refusal {
             | Refusal::Refused { .. }
             | Refusal::Encoding { .. } => Code::Unimplemented,
             Refusal::Truncated | Refusal::Empty => Code::Internal,
-            Refusal::Malformed { error: wire::Error::TooFar, .. } => Code::ResourceExhausted,
+            Refusal::TooLarge | Refusal::Malformed { error: wire::Error::TooFar, .. } => {
+                Code::ResourceExhausted
+            }
             Refusal::Malformed { .. }
             | Refusal::NamespaceNotSet
             | Refusal::KeyNotSet { .. }
@@ -153,6 +169,7 @@ impl Refusal {
             Refusal::Encoding { .. } => "encoding",
             Refusal::Truncated => "truncated",
             Refusal::Empty => "empty",
+            Refusal::TooLarge => "too_large",
             Refusal::Malformed { .. } => "malformed",
             Refusal::NamespaceNotSet => "namespace_not_set",
             Refusal::UnknownNamespace { .. } => "unknown_namespace",
@@ -165,7 +182,8 @@ impl Refusal {
 }
 
 /// Every reason that [`Refusal::reason`] gives, so that metrics can be there before the first one.
-pub const REASONS: [&str; 14] = [
+pub const REASONS: [&str; 15] = [
+    "too_large",
     "no_placement",
     "not_grpc",
     "unknown_method",

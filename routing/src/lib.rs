@@ -7,6 +7,7 @@
 //!    the field that decides, and no further.
 //! 3. [`placement::Placements`] answers where that key or token lives; [`poll`] which control server
 //!    gets a poll.
+//!    [`dialect`] how its cluster names what the caller names otherwise.
 //! 4. The result is one [`Decision`].
 //!
 //! Nothing here does I/O, reads a clock, or knows its host: the Envoy filter and the control server
@@ -16,6 +17,7 @@
 
 pub mod call;
 pub mod decision;
+pub mod dialect;
 pub mod key;
 pub mod placement;
 pub mod poll;
@@ -23,6 +25,7 @@ pub mod wire;
 
 pub use call::Call;
 pub use decision::{Decision, Refusal};
+pub use dialect::Dialect;
 pub use key::{Key, SLOTS, Slot};
 pub use placement::{Placement, Placements};
 pub use poll::PollHash;

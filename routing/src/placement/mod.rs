@@ -8,6 +8,7 @@ mod uuid;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::dialect::Dialect;
 use crate::key::{Key, SLOTS, Slot};
 use crate::poll::Spread;
 pub use uuid::NamespaceUuid;
@@ -44,6 +45,8 @@ pub struct Placement {
     /// By member: Envoy's name of its chain.
     chains: Vec<Arc<str>>,
     locate_before_start: bool,
+    /// By member: how its cluster names namespaces, where it does so otherwise.
+    dialects: Vec<Option<Arc<Dialect>>>,
     /// The owner of each slot; all of them are indices into `members`.
     slots: Box<[MemberIndex; SLOTS]>,
     /// By task queue.
@@ -104,8 +107,17 @@ impl Placement {
         }
         let (namespace, spread) = (namespace.into(), HashMap::new());
         let chains = members.iter().map(|m| format!("{CHAIN}{}", m.cluster).into()).collect();
-        let locate_before_start = false;
-        Ok(Self { namespace, version, members, chains, locate_before_start, slots, spread })
+        let (locate_before_start, dialects) = (false, Vec::new());
+        Ok(Self {
+            namespace,
+            version,
+            members,
+            chains,
+            locate_before_start,
+            dialects,
+            slots,
+            spread,
+        })
     }
 
     /// Has calls that create their key look for it everywhere first.
@@ -172,6 +184,13 @@ impl Placement {
         self.members.get(usize::from(self.slots.get(slot.index())?.0))
     }
 
+    /// How a member's cluster names namespaces. None where it does so as callers do; known once the placement
+    /// is among others ([`Placements::insert`]).
+    #[must_use]
+    pub fn dialect(&self, member: usize) -> Option<&Arc<Dialect>> {
+        self.dialects.get(member)?.as_ref()
+    }
+
     /// Which part of its task queue's polls the next poll is: always 0, unless the queue is spread.
     #[must_use]
     pub fn part_of(&self, queue: &[u8]) -> u32 {
@@ -191,11 +210,20 @@ impl Placement {
     }
 }
 
+/// Where a physical namespace is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    /// Its cluster.
+    pub cluster: Arc<str>,
+    /// How that names namespaces, where it does so otherwise than callers.
+    pub dialect: Option<Arc<Dialect>>,
+}
+
 /// The placements of all virtual namespaces, as a filter holds them.
 #[derive(Debug, Default)]
 pub struct Placements {
     by_namespace: HashMap<Arc<str>, Placement>,
-    by_uuid: HashMap<NamespaceUuid, Arc<str>>,
+    by_uuid: HashMap<NamespaceUuid, Home>,
     /// Whether a first snapshot has come: before it nothing can be said to be unknown.
     ready: bool,
 }
@@ -237,9 +265,9 @@ impl Placements {
         self.by_namespace.get(namespace)
     }
 
-    /// The cluster whose physical namespace has this UUID.
+    /// Where the physical namespace with this UUID is.
     #[must_use]
-    pub fn cluster_of(&self, uuid: NamespaceUuid) -> Option<&Arc<str>> {
+    pub fn home_of(&self, uuid: NamespaceUuid) -> Option<&Home> {
         self.by_uuid.get(&uuid)
     }
 
@@ -255,11 +283,27 @@ impl Placements {
     }
 
     fn index(&mut self) {
+        let all: Vec<(Arc<str>, Member)> = self
+            .by_namespace
+            .values()
+            .flat_map(|p| p.members.iter().map(|member| (p.namespace.clone(), member.clone())))
+            .collect();
+        let places = || all.iter().map(|(name, m)| (&**name, &*m.cluster, &*m.namespace));
+        for placement in self.by_namespace.values_mut() {
+            let dialect = |member: &Member| {
+                let own = (&*placement.namespace, &*member.cluster, &*member.namespace);
+                Dialect::of(&member.cluster, Some(own), places())
+            };
+            placement.dialects = placement.members.iter().map(dialect).collect();
+        }
         self.by_uuid = self
             .by_namespace
             .values()
-            .flat_map(Placement::members)
-            .filter_map(|member| Some((member.uuid?, member.cluster.clone())))
+            .flat_map(|placement| placement.members.iter().zip(&placement.dialects))
+            .filter_map(|(member, dialect)| {
+                let (cluster, dialect) = (member.cluster.clone(), dialect.clone());
+                Some((member.uuid?, Home { cluster, dialect }))
+            })
             .collect();
     }
 }

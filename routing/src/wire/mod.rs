@@ -7,7 +7,9 @@
 pub mod fields;
 pub mod frame;
 pub mod gzip;
+pub mod names;
 pub mod scanner;
+pub mod whole;
 
 /// Why bytes are not the protobuf message, the frame or the gzip stream that they should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +38,9 @@ pub enum Error {
     /// Not a gzip stream, or a corrupt one.
     #[error("the gzip stream is corrupt")]
     Gzip,
+    /// Messages in each other, deeper than protobuf's own parsers go.
+    #[error("messages are in each other more than 100 deep")]
+    TooDeep,
     /// The fields that decide did not come within [`frame::MAX_READ`] bytes.
     #[error("the fields that decide are not within the first {max} bytes", max = frame::MAX_READ)]
     TooFar,
