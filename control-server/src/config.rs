@@ -363,11 +363,11 @@ namespaces:
         );
         let twice = error(&GOOD.replace("name: b", "name: a").replace("cluster: b", "cluster: a"));
         assert!(twice.contains("panko.yaml:3: two clusters are named \"a\""), "{twice}");
-        let other = error(&GOOD.replace("cluster: a", "cluster: a, namespace: orders-a"));
-        assert!(
-            other.starts_with("panko.yaml:7: ") && other.contains("does not translate"),
-            "{other}"
-        );
+        let both = GOOD.replace("cluster: b, weight: 3", "cluster: a, namespace: orders");
+        let both = error(&both);
+        assert!(both.contains("is a member twice"), "{both}");
+        let two = GOOD.replace("cluster: b, weight: 3", "cluster: a, namespace: orders-2");
+        Config::parse(&two, Path::new("panko.yaml")).unwrap();
     }
 
     #[test]

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use panko_proto::rpc::Method;
+use panko_routing::Dialect;
 use tonic::Status;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::caller::Caller;
-use crate::cluster::{self, Cluster};
+use crate::cluster::{self, Cluster, translated};
 use crate::config::{Config, MissingMember, NamespaceChanges};
 use crate::nexus_callback;
 
@@ -48,6 +49,8 @@ pub struct Member {
     pub cluster: Arc<Cluster>,
     /// The physical namespace's name.
     pub namespace: String,
+    /// How its cluster names namespaces, where it does so otherwise than callers.
+    pub dialect: Option<Arc<Dialect>>,
     withdraws_polls: AtomicBool,
 }
 
@@ -62,7 +65,10 @@ impl Member {
         body: Bytes,
         deadline: Duration,
     ) -> Result<Bytes, Status> {
-        let answer = self.cluster.call(method, caller, body, deadline).await?;
+        let answer = translated(self.dialect.as_ref(), method, body, |body| {
+            self.cluster.call(method, caller, body, deadline)
+        });
+        let answer = answer.await?;
         match (method.name, self.cluster.nexus_callback_url()) {
             ("PollNexusTaskQueue", Some(url)) => Ok(nexus_callback::reachable(answer, url)),
             _ => Ok(answer),
@@ -102,12 +108,24 @@ impl Topology {
             .map(|cluster| Cluster::new(cluster).map(Arc::new))
             .collect::<Result<_, _>>()?;
         let find = |name: &str| clusters.iter().find(|c| c.name().as_ref() == name).cloned();
+        let places = || {
+            config.namespaces.iter().flat_map(|namespace| {
+                let name = namespace.name.as_str();
+                let members = namespace.members.iter();
+                members.map(move |m| (name, m.cluster.as_str(), m.physical(name)))
+            })
+        };
+        for cluster in &clusters {
+            cluster.set_dialect(Dialect::of(cluster.name(), None, places()));
+        }
         let namespaces = config.namespaces.iter().map(|namespace| {
             let members = namespace.members.iter().filter_map(|member| {
                 let physical = member.physical(&namespace.name).to_owned();
                 let cluster = find(&member.cluster)?;
                 let withdraws_polls = AtomicBool::new(false);
-                Some(Arc::new(Member { cluster, namespace: physical, withdraws_polls }))
+                let own = (namespace.name.as_str(), member.cluster.as_str(), physical.as_str());
+                let dialect = Dialect::of(&member.cluster, Some(own), places());
+                Some(Arc::new(Member { cluster, namespace: physical, dialect, withdraws_polls }))
             });
             let (name, members) = (namespace.name.as_str().into(), members.collect());
             let (weights, spread) = (namespace.weights(), namespace.spread.clone());

@@ -27,6 +27,31 @@ pub fn request_body(start: usize, length: usize) -> Vec<u8> {
     buffer(BufferType::HttpRequestBody, start, length)
 }
 
+/// Replaces the first `length` bytes of the request's buffered body.
+pub fn replace_request_body(length: usize, bytes: &[u8]) {
+    noted("replace a body", hostcalls::set_buffer(BufferType::HttpRequestBody, 0, length, bytes));
+}
+
+/// A header of the response.
+pub fn response_header(name: &str) -> Option<String> {
+    hostcalls::get_map_value(MapType::HttpResponseHeaders, name).ok().flatten()
+}
+
+/// Removes a response header.
+pub fn remove_response_header(name: &str) {
+    noted("remove a header", hostcalls::remove_map_value(MapType::HttpResponseHeaders, name));
+}
+
+/// Bytes of the response's buffered body. Empty when there are none.
+pub fn response_body(start: usize, length: usize) -> Vec<u8> {
+    buffer(BufferType::HttpResponseBody, start, length)
+}
+
+/// Replaces the first `length` bytes of the response's buffered body.
+pub fn replace_response_body(length: usize, bytes: &[u8]) {
+    noted("replace a body", hostcalls::set_buffer(BufferType::HttpResponseBody, 0, length, bytes));
+}
+
 /// The plugin's configuration.
 pub fn plugin_configuration() -> Vec<u8> {
     buffer(BufferType::PluginConfiguration, 0, usize::MAX)

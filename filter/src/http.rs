@@ -11,6 +11,7 @@ use proxy_wasm::types::Action;
 use crate::headers::{CLUSTER, CONNECTION, POLL_HASH, RequestHeaders};
 use crate::host;
 use crate::state::State;
+use crate::translation::Translation;
 
 /// A call on its way through the filter.
 pub struct Http {
@@ -19,11 +20,13 @@ pub struct Http {
     reading: Option<Call>,
     /// How much of the buffered body has been read.
     read: usize,
+    /// What its names are replaced by; `None` for most calls.
+    translation: Option<Translation>,
 }
 
 impl Http {
     pub fn new(state: Rc<State>) -> Self {
-        Self { state, reading: None, read: 0 }
+        Self { state, reading: None, read: 0, translation: None }
     }
 
     /// Acts on a decision. `Continue` lets the headers go.
@@ -32,6 +35,7 @@ impl Http {
         let (name, label) = match &decision {
             Decision::Cluster(cluster) => (cluster, cluster),
             Decision::Chain { cluster, chain } => (chain, cluster),
+            Decision::Translated { to, cluster, .. } => (to, cluster),
             Decision::ControlServer => control_server,
             Decision::Poll(hash) => {
                 self.describe_poll(*hash);
@@ -69,6 +73,9 @@ impl Http {
 
     /// Reads what is new of a body of which `buffered` bytes have come.
     fn read_body(&mut self, buffered: usize, end: bool) -> Action {
+        if self.translation.is_some() {
+            return self.translate(buffered, end);
+        }
         let Some(mut call) = self.reading.take() else { return Action::Continue };
         let unread = buffered.saturating_sub(self.read);
         let skip = usize::try_from(call.indifferent()).unwrap_or(usize::MAX).min(unread);
@@ -78,11 +85,32 @@ impl Http {
             length => host::request_body(self.read + skip, length),
         };
         self.read = buffered;
-        match call.push(&body, end, &self.state.placements.borrow()) {
+        let decision = call.push(&body, end, &self.state.placements.borrow());
+        match decision {
+            Some(Decision::Translated { cluster, to, dialect }) => {
+                let method = call.method();
+                let translation = Translation::new(method, dialect.clone(), call.encoding());
+                self.translation = Some(translation);
+                self.act(method, Decision::Translated { cluster, to, dialect });
+                self.translate(buffered, end)
+            }
             Some(decision) => self.act(call.method(), decision),
             None => {
                 self.reading = Some(call);
                 Action::Pause
+            }
+        }
+    }
+}
+
+impl Http {
+    fn translate(&mut self, buffered: usize, end: bool) -> Action {
+        let Some(translation) = &mut self.translation else { return Action::Continue };
+        match translation.request(buffered, end) {
+            Ok(action) => action,
+            Err(refusal) => {
+                self.translation = None;
+                self.refuse(&refusal)
             }
         }
     }
@@ -114,5 +142,19 @@ impl HttpContext for Http {
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
         // Whatever was buffered has been read: the body ends here without having decided.
         self.read_body(self.read, true)
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        match &mut self.translation {
+            Some(translation) => translation.answer_headers(end_of_stream),
+            None => Action::Continue,
+        }
+    }
+
+    fn on_http_response_body(&mut self, body_size: usize, _: bool) -> Action {
+        match &mut self.translation {
+            Some(translation) => translation.answer(body_size),
+            None => Action::Continue,
+        }
     }
 }

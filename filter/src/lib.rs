@@ -3,6 +3,7 @@
 //! * [`root`] — one per Envoy worker: configuration, and the placement stream.
 //! * [`http`] — one per call: holds the headers, reads the body up to what decides, sets
 //!   `panko-cluster`, goes on.
+//! * [`translation`] — where a cluster names namespaces otherwise: edits request and answer.
 //! * [`state`] — what the two share.
 //!
 //! Host calls go through [`host`], never through the SDK's trait methods: those unwrap, and a panic
@@ -16,6 +17,7 @@ mod metrics;
 mod root;
 mod state;
 mod stream;
+mod translation;
 
 // The macro exports `_initialize`, which Rust counts as unsafe code.
 #[allow(unsafe_code)]

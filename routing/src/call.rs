@@ -100,6 +100,12 @@ impl Call {
         self.method
     }
 
+    /// What the call's message is compressed with, if it is.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// Takes the body's next bytes. `end` says that there are no more. `None` asks for more.
     pub fn push(&mut self, body: &[u8], end: bool, placements: &Placements) -> Option<Decision> {
         let sought = self.sought;

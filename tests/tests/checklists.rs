@@ -11,7 +11,7 @@ use futures::stream::{StreamExt, TryStreamExt};
 use panko_control_server::dev::{Addresses, Kind};
 use panko_tests::bare::{Client, until};
 use panko_tests::checklist::{self, Cluster, Target};
-use panko_tests::sandbox::{homes, start};
+use panko_tests::sandbox::{homes, options, start, start_with};
 use tokio::process::Command;
 
 /// How many workflows with fixed ids show the shares.
@@ -27,12 +27,36 @@ async fn sdks_find_one_cluster_on_server_1_32() -> Result<()> {
     everything(Kind::Server, &[("a", 3), ("b", 1)]).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn sdks_find_one_cluster_where_names_differ_on_server_1_29() -> Result<()> {
+    with_other_names(Kind::Cli).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sdks_find_one_cluster_where_names_differ_on_server_1_32() -> Result<()> {
+    with_other_names(Kind::Server).await
+}
+
+/// The namespace is `default-a` on one cluster and `default-b` on the other.
+async fn with_other_names(kind: Kind) -> Result<()> {
+    let weights = [("a", 1), ("b", 1)];
+    let mut options = options(kind, &weights)?;
+    options.rename = true;
+    let mut sandbox = start_with(&options).await?;
+    let addresses = sandbox.addresses().clone();
+    rust_checklist(&addresses, &weights, |cluster| options.physical("default", cluster)).await?;
+    python_checklist(&addresses, &weights, |cluster| options.physical("default", cluster)).await?;
+    nothing_was_given_back(&addresses).await?;
+    sandbox.stop_all().await;
+    Ok(())
+}
+
 async fn everything(kind: Kind, weights: &[(&str, u32)]) -> Result<()> {
     let mut sandbox = start(kind, weights).await?;
     let addresses = sandbox.addresses().clone();
     each_cluster_gets_its_share(&addresses, weights).await?;
-    rust_checklist(&addresses, weights).await?;
-    python_checklist(&addresses, weights).await?;
+    rust_checklist(&addresses, weights, |_| "default".to_owned()).await?;
+    python_checklist(&addresses, weights, |_| "default".to_owned()).await?;
     nothing_was_given_back(&addresses).await?;
     sandbox.stop_all().await;
     Ok(())
@@ -64,11 +88,16 @@ async fn each_cluster_gets_its_share(addresses: &Addresses, weights: &[(&str, u3
     Ok(())
 }
 
-async fn rust_checklist(addresses: &Addresses, weights: &[(&str, u32)]) -> Result<()> {
+async fn rust_checklist(
+    addresses: &Addresses,
+    weights: &[(&str, u32)],
+    physical: impl Fn(&str) -> String,
+) -> Result<()> {
     let mut ids = homes("rust", 800, weights);
     let clusters = addresses.clusters.iter().map(|cluster| Cluster {
         name: cluster.name.clone(),
         address: cluster.address.to_string(),
+        namespace: physical(&cluster.name),
         ids: ids.remove(&cluster.name).unwrap_or_default(),
     });
     let report = checklist::run(Target {
@@ -82,7 +111,11 @@ async fn rust_checklist(addresses: &Addresses, weights: &[(&str, u32)]) -> Resul
     report.verdict()
 }
 
-async fn python_checklist(addresses: &Addresses, weights: &[(&str, u32)]) -> Result<()> {
+async fn python_checklist(
+    addresses: &Addresses,
+    weights: &[(&str, u32)],
+    physical: impl Fn(&str) -> String,
+) -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk/python");
     let python = std::env::var("PANKO_PYTHON")
         .context("PANKO_PYTHON is not set; run `make e2e`, which makes the Python environment")?;
@@ -92,7 +125,12 @@ async fn python_checklist(addresses: &Addresses, weights: &[(&str, u32)]) -> Res
     command.arg("checklist.py").current_dir(folder).kill_on_drop(true);
     command.arg("--address").arg(addresses.address.to_string()).arg("--ids").arg(ids.path());
     for cluster in &addresses.clusters {
-        command.arg("--cluster").arg(format!("{}={}", cluster.name, cluster.address));
+        command.arg("--cluster").arg(format!(
+            "{}={}/{}",
+            cluster.name,
+            cluster.address,
+            physical(&cluster.name)
+        ));
     }
     // What the SDK logs goes where it does not hide the table, and is shown when a row failed.
     let output = command.stdin(Stdio::null()).output().await?;

@@ -3,14 +3,15 @@
 mod tls;
 mod transport;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Uri;
 use http::uri::PathAndQuery;
 use panko_proto::rpc::Method;
+use panko_routing::Dialect;
 use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
@@ -39,6 +40,8 @@ pub struct Cluster {
     /// Panko's own credentials on it.
     own: Caller,
     nexus_callback_url: Option<String>,
+    /// How it names namespaces, where it does so otherwise than callers.
+    dialect: OnceLock<Option<Arc<Dialect>>>,
 }
 
 /// Why a cluster of the configuration cannot be used.
@@ -118,7 +121,8 @@ impl Cluster {
         let transports = (0..CONNECTIONS).map(|_| transport()).collect();
         let nexus_callback_url = config.nexus_callback_url.clone();
         let (name, next) = (config.name.as_str().into(), AtomicUsize::new(0));
-        Ok(Self { name, transports, next, own, nexus_callback_url })
+        let dialect = OnceLock::new();
+        Ok(Self { name, transports, next, own, nexus_callback_url, dialect })
     }
 
     /// The name under which Envoy and Panko know it.
@@ -137,6 +141,24 @@ impl Cluster {
     #[must_use]
     pub fn nexus_callback_url(&self) -> Option<&str> {
         self.nexus_callback_url.as_deref()
+    }
+
+    /// Says once how it names namespaces.
+    pub fn set_dialect(&self, dialect: Option<Arc<Dialect>>) {
+        // It stays what it was first.
+        let _ = self.dialect.set(dialect);
+    }
+
+    /// Like [`Cluster::call`], with the callers' names on this side.
+    pub async fn call_translated(
+        &self,
+        method: &'static Method,
+        caller: &Caller,
+        body: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, Status> {
+        let dialect = self.dialect.get().and_then(Option::as_ref);
+        translated(dialect, method, body, |body| self.call(method, caller, body, deadline)).await
     }
 
     /// Makes a unary call on behalf of `caller`, with `deadline` on the wire.
@@ -168,6 +190,24 @@ impl Cluster {
             ))),
         }
     }
+}
+
+/// Makes a call in a cluster's dialect.
+pub async fn translated<F: Future<Output = Result<Bytes, Status>>>(
+    dialect: Option<&Arc<Dialect>>,
+    method: &'static Method,
+    body: Bytes,
+    call: impl FnOnce(Bytes) -> F,
+) -> Result<Bytes, Status> {
+    let Some(dialect) = dialect else { return call(body).await };
+    let request = dialect.request(method, &body);
+    let request = request.map_err(|e| Status::invalid_argument(format!("{}: {e}", method.name)))?;
+    let answer = call(request.map_or(body, Bytes::from)).await?;
+    let edited = dialect.answer(method, &answer);
+    let edited = edited.map_err(|e| {
+        Status::internal(format!("{}: the cluster's answer cannot be read: {e}", method.name))
+    })?;
+    Ok(edited.map_or(answer, Bytes::from))
 }
 
 /// Puts the deadline on the wire only: tonic's own setter would also cancel by it.

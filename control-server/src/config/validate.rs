@@ -108,9 +108,6 @@ impl Problems<'_> {
                 if config.cluster(cluster).is_none() {
                     self.add(cluster, 0, &format!("member of {name:?} names cluster {cluster:?}, which is not under clusters; add it there"));
                 }
-                if here != name {
-                    self.add(here, 0, &format!("physical namespace {here:?} differs from the virtual {name:?}; this release does not translate names, so register {name:?} on cluster {cluster:?}"));
-                }
                 if !physical.insert((cluster, here)) {
                     self.add(
                         cluster,

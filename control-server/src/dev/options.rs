@@ -25,6 +25,9 @@ pub struct Options {
     /// In how many parts the polls of a task queue are spread over them. May be repeated.
     #[arg(long, value_name = "QUEUE=PARTS", value_parser = spread)]
     pub spread: Vec<(String, u32)>,
+    /// Call each cluster's namespaces otherwise: NAMESPACE-CLUSTER, so that default is default-a on a.
+    #[arg(long)]
+    pub rename: bool,
     /// Have every start look on all clusters first whether its id is open there.
     #[arg(long)]
     pub locate_before_start: bool,
@@ -160,6 +163,12 @@ fn setting(text: &str) -> Result<(String, serde_json::Value), String> {
 }
 
 impl Options {
+    /// What a virtual namespace is called on a cluster.
+    #[must_use]
+    pub fn physical(&self, namespace: &str, cluster: &str) -> String {
+        if self.rename { format!("{namespace}-{cluster}") } else { namespace.to_owned() }
+    }
+
     /// What this cluster is.
     #[must_use]
     pub fn kind(&self, cluster: &str) -> Kind {

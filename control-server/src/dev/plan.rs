@@ -81,7 +81,8 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
     let width = addresses.control_servers.iter().map(|one| one.name.len()).max().unwrap_or(0);
     let mut parts = Parts { made: Vec::new(), options, data, width };
     for (name, cluster) in names.iter().zip(clusters) {
-        let namespaces = options.namespaces.clone();
+        let physical = options.namespaces.iter().map(|n| options.physical(n, name));
+        let namespaces = physical.collect();
         let ready = Ready::Cluster { address: cluster.address, namespaces };
         parts.add(name, Stage::Clusters, cluster.command, ready)?;
     }
@@ -120,7 +121,7 @@ fn in_config(name: &str, cluster: &Cluster) -> config::Cluster {
 fn namespace(name: &str, clusters: &[String], options: &Options) -> config::Namespace {
     let member = |cluster: &String| config::Member {
         cluster: cluster.clone(),
-        namespace: None,
+        namespace: options.rename.then(|| options.physical(name, cluster)),
         weight: options.weight(cluster),
         state: config::MemberState::Active,
     };

@@ -166,7 +166,7 @@ impl Frontend {
             ))),
             Class::Key { .. } if call.asked.is_some() => {
                 let owner = call.asked.clone().unwrap_or_default();
-                self.second_chance(&call, &owner).await.map(Reply::from)
+                self.second_chance(call, &owner).await.map(Reply::from)
             }
             Class::Key { .. } if call.method.creates_key => {
                 self.locate_and_start(call).await.map(Reply::from)

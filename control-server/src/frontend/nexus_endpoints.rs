@@ -211,7 +211,7 @@ async fn ask(
     caller: &Caller,
     body: Bytes,
 ) -> Result<Bytes, Status> {
-    cluster.call(method, caller, body, DEADLINE).await
+    cluster.call_translated(method, caller, body, DEADLINE).await
 }
 
 /// A cluster's endpoint of this name.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use panko_proto::rpc::Class;
-use panko_routing::Key;
 use panko_routing::wire::fields::first_at;
+use panko_routing::{Dialect, Key};
 use tonic::Status;
 
 use super::{Call, Frontend, deadline, malformed};
@@ -22,15 +22,11 @@ impl Frontend {
     /// that is nowhere, to the owner again, whose NOT_FOUND the caller then gets as it is.
     ///
     /// `owner` is the owner's cluster.
-    pub(super) async fn second_chance(&self, call: &Call, owner: &str) -> Result<Bytes, Status> {
-        let (namespace, target) = self.target(call)?;
-        let of_owner = |member: &Arc<Member>| member.cluster.name().as_ref() == owner;
-        let owner = namespace.members.iter().position(of_owner).ok_or_else(|| {
-            Status::unavailable(format!(
-                "cluster {owner} is no member of {} any more; try again when Envoy has the new placement",
-                namespace.name
-            ))
-        })?;
+    pub(super) async fn second_chance(&self, call: Call, owner: &str) -> Result<Bytes, Status> {
+        let (namespace, owner) = self.asked(&call, owner)?;
+        let dialect = member(namespace, owner)?.dialect.clone();
+        let call = back(call, dialect.as_ref())?;
+        let (_, target) = self.target(&call)?;
         let (found, to) = match self.locator.locate(namespace, &target, owner).await? {
             Place::Member { index, .. } if index == owner => ("owner", index),
             Place::Member { index, .. } => ("elsewhere", index),
@@ -41,7 +37,34 @@ impl Frontend {
             }
         };
         self.metrics.second_chance(found);
-        forward(call, member(namespace, to)?).await
+        let answer = forward(&call, member(namespace, to)?).await?;
+        // The filter gives it the callers' names, as if the owner had answered.
+        let edited = match &dialect {
+            Some(dialect) => dialect.answer_back(call.method, &answer),
+            None => Ok(None),
+        };
+        Ok(edited.map_err(|e| malformed(call.method, e))?.map_or(answer, Bytes::from))
+    }
+
+    /// The namespace that a call was sent to on a cluster, and the position of that member. The request names
+    /// the physical namespace.
+    fn asked(&self, call: &Call, cluster: &str) -> Result<(&Arc<VirtualNamespace>, usize), Status> {
+        let Class::Key { namespace, .. } = call.method.class else {
+            return Err(Status::internal(format!("{} has no key", call.method.name)));
+        };
+        let named = first_at(&call.body, namespace).map_err(|e| malformed(call.method, e))?;
+        let named = named.unwrap_or_default();
+        let is = |m: &Arc<Member>| {
+            m.cluster.name().as_ref() == cluster && m.namespace.as_bytes() == named
+        };
+        let mut all = self.topology.namespaces();
+        let found = all.find_map(|n| Some((n, n.members.iter().position(is)?)));
+        found.ok_or_else(|| {
+            Status::unavailable(format!(
+                "{} of cluster {cluster} is no member of any namespace of Panko's any more; try again when Envoy has the new placement",
+                String::from_utf8_lossy(named)
+            ))
+        })
     }
 
     /// A call that creates its key, in a namespace with `locate_before_start`. It goes to the member that
@@ -86,6 +109,16 @@ impl Frontend {
         }
         Err(Status::invalid_argument(format!("{}: the id is not set", call.method.name)))
     }
+}
+
+/// The call as its caller made it: the filter has put the owner's names into it.
+fn back(mut call: Call, dialect: Option<&Arc<Dialect>>) -> Result<Call, Status> {
+    if let Some(dialect) = dialect {
+        let original = dialect.request_back(call.method, &call.body);
+        let original = original.map_err(|e| malformed(call.method, e))?;
+        call.body = original.map_or(call.body, Bytes::from);
+    }
+    Ok(call)
 }
 
 fn member(namespace: &VirtualNamespace, index: usize) -> Result<&Arc<Member>, Status> {

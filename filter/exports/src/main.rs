@@ -1,14 +1,14 @@
 //! Leaves the filter only the exports that Envoy has to call.
 //!
 //! The proxy-wasm SDK exports every hook of the ABI, and Envoy calls what it finds: for each call
-//! also those for responses and logs, which Panko has no use for. What they cost: `make bench`.
+//! also those for trailers of responses and logs, which Panko has no use for. What they cost: `make bench`.
 
 use anyhow::{Context, Result, bail};
 use wasm_encoder::{ExportSection, Module, RawSection};
 use wasmparser::{ExternalKind, Parser, Payload};
 
 /// What stays. Envoy passes over hooks that are not there.
-const NEEDED: [&str; 14] = [
+const NEEDED: [&str; 16] = [
     "memory",
     "_initialize",
     "proxy_on_memory_allocate",
@@ -21,6 +21,8 @@ const NEEDED: [&str; 14] = [
     "proxy_on_request_headers",
     "proxy_on_request_body",
     "proxy_on_request_trailers",
+    "proxy_on_response_headers",
+    "proxy_on_response_body",
     "proxy_on_grpc_receive",
     "proxy_on_grpc_close",
 ];

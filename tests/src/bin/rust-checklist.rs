@@ -35,14 +35,14 @@ struct Args {
 async fn main() -> Result<ExitCode> {
     let Args { address, namespace, clusters, ids } = Args::parse();
     let clusters = match ids {
-        None => vec![one_server(&address)],
+        None => vec![one_server(&address, &namespace)],
         Some(file) => {
             let mut ids: BTreeMap<String, Vec<String>> = serde_json::from_reader(
                 File::open(&file).with_context(|| format!("{}", file.display()))?,
             )?;
             let cluster = |(name, address): (String, String)| {
                 let ids = ids.remove(&name).with_context(|| format!("no ids for {name}"))?;
-                Ok(Cluster { name, address, ids })
+                Ok(Cluster { name, address, namespace: namespace.clone(), ids })
             };
             clusters.into_iter().map(cluster).collect::<Result<_>>()?
         }
@@ -61,10 +61,11 @@ async fn main() -> Result<ExitCode> {
 }
 
 /// The address itself as the only cluster, where any id lives.
-fn one_server(address: &str) -> Cluster {
+fn one_server(address: &str, namespace: &str) -> Cluster {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let ids = (0..60).map(|n| format!("checklist-{now:x}-{n}")).collect();
-    Cluster { name: "direct".to_owned(), address: address.to_owned(), ids }
+    let (name, address) = ("direct".to_owned(), address.to_owned());
+    Cluster { name, address, namespace: namespace.to_owned(), ids }
 }
 
 fn named(text: &str) -> Result<(String, String), String> {

@@ -27,7 +27,7 @@ pub use report::{Report, Row};
 pub struct Target {
     /// `host:port` that the worker and the client connect to.
     pub address: String,
-    /// The namespace that the worker and the client name, and the clusters too.
+    /// The namespace that the worker and the client name.
     pub namespace: String,
     /// The clusters behind the address.
     pub clusters: Vec<Cluster>,
@@ -42,6 +42,8 @@ pub struct Cluster {
     pub name: String,
     /// `host:port` of its own frontend, for the questions after the checks.
     pub address: String,
+    /// What the namespace is called on it.
+    pub namespace: String,
     /// Unused workflow ids that live on it when they are started through [`Target::address`].
     /// The checks take about forty.
     pub ids: Vec<String>,
@@ -56,7 +58,7 @@ pub async fn run(target: Target) -> Result<Report> {
     let client = connect(&target.address, &target.namespace).await?;
     let mut clusters = Vec::new();
     for cluster in &target.clusters {
-        let direct = connect(&cluster.address, &target.namespace).await?;
+        let direct = connect(&cluster.address, &cluster.namespace).await?;
         clusters.push(audit::Direct { name: cluster.name.clone(), client: direct });
     }
 
