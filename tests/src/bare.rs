@@ -36,6 +36,13 @@ impl Client {
         Ok(Self { channel, namespace: "default".to_owned() })
     }
 
+    /// The same connection, where the namespace has another name.
+    #[must_use]
+    pub fn with_namespace(mut self, namespace: &str) -> Self {
+        self.namespace = namespace.to_owned();
+        self
+    }
+
     /// One call of WorkflowService.
     pub async fn call<Q: Message, A: Message + Default>(
         &self,
@@ -47,7 +54,8 @@ impl Client {
         let path: PathAndQuery = path.parse().map_err(|_| Status::internal("no path"))?;
         let mut call = Request::new(Bytes::from(request.encode_to_vec()));
         call.set_timeout(deadline);
-        let mut grpc = Grpc::new(self.channel.clone());
+        // As SDKs have it.
+        let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(128 << 20);
         grpc.ready().await.map_err(|e| Status::unavailable(e.to_string()))?;
         let answer = grpc.unary(call, path, RawCodec).await?.into_inner();
         A::decode(answer).map_err(|e| Status::internal(e.to_string()))

@@ -63,18 +63,24 @@ fn the_page_is_what_the_rows_say() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rpc_answers_what_its_row_says_on_server_1_29() -> Result<()> {
-    every_rpc(Kind::Cli, |row| &row.on_1_29).await
+    every_rpc(Kind::Cli, false, |row| &row.on_1_29).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rpc_answers_what_its_row_says_on_server_1_32() -> Result<()> {
-    every_rpc(Kind::Server, |row| &row.on_1_32).await
+    every_rpc(Kind::Server, false, |row| &row.on_1_32).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_rpc_answers_what_its_row_says_where_names_differ() -> Result<()> {
+    every_rpc(Kind::Server, true, |row| &row.on_1_32).await
 }
 
 /// A single cluster is the measure: it has to answer what the row says, and Panko the same.
-async fn every_rpc(kind: Kind, expected: fn(&Row) -> &String) -> Result<()> {
+async fn every_rpc(kind: Kind, rename: bool, expected: fn(&Row) -> &String) -> Result<()> {
     let mut one = options(kind, &[("a", 1)])?;
     let mut two = options(kind, &[("a", 1), ("b", 1)])?;
+    two.rename = rename;
     for options in [&mut one, &mut two] {
         let value = |text: &str| serde_json::from_str(text).expect("JSON");
         let switch = |(key, text): &(&str, &str)| ((*key).to_owned(), value(text));
