@@ -1,7 +1,7 @@
 # make demo      a sandbox with two clusters and 100 orders through it (CHECK=1: verdict only)
 # make test      what a newcomer and CI run: lint, unit, property and end-to-end tests
 # make test-all  the above and what takes long
-# make bench     what the filter costs Envoy
+# make bench     what the filter costs Envoy: a start, a call that may live elsewhere, a call whose names it replaces
 # make bench-polls  what pooled polls cost: memory, CPU, time, poll sync (PART="scale --polls 1000": one part)
 # make loss      does Panko lose tasks? A look of some minutes (LOSS="…": see `loss --help`)
 # make docs      writes docs/api.md anew
@@ -31,7 +31,9 @@ test-all: test
 bench: filter
 	cargo build --locked --release --package panko-bench
 	programs=$$(scripts/tools env envoy) && eval "$$programs" && \
-	  $(TARGET)/release/bench --envoy "$$PANKO_ENVOY" --filter $(PANKO_FILTER)
+	  for way in start chain names; do \
+	    echo "$$way"; $(TARGET)/release/bench --way $$way --envoy "$$PANKO_ENVOY" --filter $(PANKO_FILTER); \
+	  done
 
 bench-polls: PART ?= all
 bench-polls: filter

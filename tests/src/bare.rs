@@ -19,8 +19,9 @@ use temporalio_protos::temporal::api::enums::v1::{
 use temporalio_protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_protos::temporal::api::workflowservice::v1 as api;
 use tonic::client::Grpc;
+use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 /// A connection to one address.
 #[derive(Debug, Clone)]
@@ -50,15 +51,51 @@ impl Client {
         request: &Q,
         deadline: Duration,
     ) -> Result<A, Status> {
-        let path = format!("/temporal.api.workflowservice.v1.WorkflowService/{method}");
+        let answer =
+            self.ask("workflowservice.v1.WorkflowService", method, request, deadline).await?;
+        A::decode(answer.into_inner()).map_err(|e| Status::internal(e.to_string()))
+    }
+
+    /// One call of OperatorService.
+    pub async fn operate<Q: Message, A: Message + Default>(
+        &self,
+        method: &str,
+        request: &Q,
+        deadline: Duration,
+    ) -> Result<A, Status> {
+        let answer =
+            self.ask("operatorservice.v1.OperatorService", method, request, deadline).await?;
+        A::decode(answer.into_inner()).map_err(|e| Status::internal(e.to_string()))
+    }
+
+    /// One call of WorkflowService: the message as it came, and the metadata beside it.
+    pub async fn call_with_metadata<Q: Message>(
+        &self,
+        method: &str,
+        request: &Q,
+    ) -> Result<(Bytes, MetadataMap), Status> {
+        let deadline = Duration::from_secs(10);
+        let answer =
+            self.ask("workflowservice.v1.WorkflowService", method, request, deadline).await?;
+        let (metadata, message, _) = answer.into_parts();
+        Ok((message, metadata))
+    }
+
+    async fn ask<Q: Message>(
+        &self,
+        service: &str,
+        method: &str,
+        request: &Q,
+        deadline: Duration,
+    ) -> Result<Response<Bytes>, Status> {
+        let path = format!("/temporal.api.{service}/{method}");
         let path: PathAndQuery = path.parse().map_err(|_| Status::internal("no path"))?;
         let mut call = Request::new(Bytes::from(request.encode_to_vec()));
         call.set_timeout(deadline);
         // As SDKs have it.
         let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(128 << 20);
         grpc.ready().await.map_err(|e| Status::unavailable(e.to_string()))?;
-        let answer = grpc.unary(call, path, RawCodec).await?.into_inner();
-        A::decode(answer).map_err(|e| Status::internal(e.to_string()))
+        grpc.unary(call, path, RawCodec).await
     }
 
     /// Starts a workflow that ends with its first task.

@@ -70,6 +70,8 @@ async fn parents_and_children(panko: &Client, id: &str) -> Result<()> {
     panko.start(id, &queue).await?;
     let task = panko.poll(&queue, DEADLINE).await?.context("a task")?;
     ensure!(!leaks(&task.encode_to_vec()), "a task");
+    // Deprecated, and what every SDK still fills.
+    #[allow(deprecated)]
     let child = StartChildWorkflowExecutionCommandAttributes {
         namespace: "default".to_owned(),
         workflow_id: format!("{id}-child"),

@@ -47,6 +47,19 @@ pub(super) fn is_missing(status: &Status) -> bool {
     )
 }
 
+/// What all members refuse in the same words: it is no one member's, and is told as one cluster tells it.
+pub(super) fn refused_alike<'a>(
+    results: impl IntoIterator<Item = &'a Result<Bytes, Status>>,
+) -> Option<Status> {
+    let mut results = results.into_iter();
+    let first = results.next()?.as_ref().err().filter(|status| !is_missing(status))?;
+    let alike = |result: &Result<Bytes, Status>| {
+        let other = result.as_ref().err();
+        other.is_some_and(|o| o.code() == first.code() && o.message() == first.message())
+    };
+    results.all(alike).then(|| first.clone())
+}
+
 /// A member's error, told as its own.
 pub(super) fn told_by(member: &Member, status: &Status) -> Status {
     told_by_cluster(&member.cluster, status)

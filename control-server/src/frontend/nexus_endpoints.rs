@@ -15,7 +15,7 @@ use panko_routing::wire::fields::{Value, fields, first_at, last_bytes, put_bytes
 use tonic::{Code, Status};
 
 use super::broadcast::done_before;
-use super::fan_out::{is_missing, told_by_cluster};
+use super::fan_out::{is_missing, refused_alike, told_by_cluster};
 use super::gather::number_of;
 use super::reply::{Missing, Reply};
 use super::{Call, Frontend, malformed, page_token};
@@ -177,31 +177,33 @@ impl Frontend {
 
 /// The first cluster's answer when all have done it; else the first failure.
 fn one(call: &Call, answers: Vec<(&Arc<Cluster>, Result<Bytes, Status>)>) -> Result<Reply, Status> {
-    let (mut done, mut before) = (None, None);
+    if let Some(status) = refused_alike(answers.iter().map(|(_, result)| result)) {
+        return Err(status);
+    }
+    let (mut done, mut before, mut failed) = (None, None, None);
     for (cluster, answer) in answers {
         match answer {
             Ok(body) => done = done.or(Some(body)),
             Err(status) if done_before(call.method.name, &status) => {
                 before = before.or(Some(told_by_cluster(cluster, &status)));
             }
-            Err(status) => {
-                let told = told_by_cluster(cluster, &status);
-                let message = format!(
-                    "{} (repeat the call: clusters that have done it stay as they are)",
-                    told.message()
-                );
-                return Err(Status::with_details(
-                    told.code(),
-                    message,
-                    told.details().to_vec().into(),
-                ));
-            }
+            Err(status) => failed = failed.or(Some(told_by_cluster(cluster, &status))),
         }
     }
-    match (done, before) {
-        (Some(body), _) => Ok(body.into()),
-        (None, Some(status)) => Err(status),
-        (None, None) => Err(Status::unavailable("Panko has no cluster; add one to panko.yaml")),
+    match (failed, done, before) {
+        (Some(status), None, None) => Err(status),
+        (Some(status), ..) => {
+            let message = format!(
+                "{} (done on other clusters; repeat the call, and it is done on the rest)",
+                status.message()
+            );
+            Err(Status::with_details(status.code(), message, status.details().to_vec().into()))
+        }
+        (None, Some(body), _) => Ok(body.into()),
+        (None, None, Some(status)) => Err(status),
+        (None, None, None) => {
+            Err(Status::unavailable("Panko has no cluster; add one to panko.yaml"))
+        }
     }
 }
 

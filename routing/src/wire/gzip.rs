@@ -20,6 +20,8 @@ pub struct Inflater {
     state: DecompressorOxide,
     window: [u8; TINFL_LZ_DICT_SIZE],
     at: usize,
+    /// Inflated bytes per step.
+    step: usize,
     done: bool,
 }
 
@@ -66,7 +68,7 @@ pub fn take() -> Box<Inflater> {
     let mut inflater = SPARE.take().unwrap_or_else(Inflater::boxed);
     inflater.header = Header::Fixed { read: 0, flags: 0 };
     inflater.state.init();
-    inflater.at = 0;
+    (inflater.at, inflater.step) = (0, STEP);
     inflater.done = false;
     inflater
 }
@@ -83,8 +85,14 @@ impl Inflater {
             state: DecompressorOxide::new(),
             window: [0; TINFL_LZ_DICT_SIZE],
             at: 0,
+            step: STEP,
             done: false,
         })
+    }
+
+    /// Inflates in steps as large as they can be: all of the stream is wanted.
+    pub fn inflate_all(&mut self) {
+        self.step = TINFL_LZ_DICT_SIZE;
     }
 
     /// Whether the deflate stream has come to its end.
@@ -112,7 +120,7 @@ impl Inflater {
                 bytes,
                 &mut self.window,
                 self.at,
-                STEP,
+                self.step,
                 TINFL_FLAG_HAS_MORE_INPUT,
             );
             bytes = bytes.get(read..).unwrap_or_default();

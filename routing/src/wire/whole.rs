@@ -43,6 +43,7 @@ pub fn framed(message: &[u8]) -> Vec<u8> {
 
 fn inflated(compressed: &[u8], most: u64) -> Result<Vec<u8>, Error> {
     let mut inflater = gzip::take();
+    inflater.inflate_all();
     let mut whole = Vec::new();
     let result = inflater.push(compressed, |piece| {
         whole.extend_from_slice(piece);

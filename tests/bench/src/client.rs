@@ -14,8 +14,7 @@ use crate::case::Case;
 use crate::control::CLUSTER;
 use crate::server::{CONNECTION_WINDOW, STREAM_WINDOW};
 
-const METHOD: &str =
-    "http://temporal/temporal.api.workflowservice.v1.WorkflowService/StartWorkflowExecution";
+const SERVICE: &str = "http://temporal/temporal.api.workflowservice.v1.WorkflowService";
 
 /// A connection to one Envoy. Clones share it.
 #[derive(Clone)]
@@ -70,7 +69,7 @@ impl Client {
 
     /// What a Go SDK sends beside the body.
     fn request(&self, case: &Case) -> anyhow::Result<Request<()>> {
-        let mut request = Request::post(METHOD)
+        let mut request = Request::post(format!("{SERVICE}/{}", case.method))
             .header("te", "trailers")
             .header("content-type", "application/grpc")
             .header("user-agent", "grpc-go/1.76.0")

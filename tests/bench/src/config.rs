@@ -36,7 +36,8 @@ pub fn with_filter(ports: &Ports, wasm: &Path, control_server: SocketAddr) -> St
                   code: {{ local: {{ filename: '{}' }} }}"#,
         wasm.display()
     );
-    yaml(ports, &filter, &cluster("panko-control-server", control_server))
+    let chain = format!("{}{CHAIN}", cluster("panko-control-server", control_server));
+    yaml(ports, &filter, &chain)
 }
 
 fn yaml(ports: &Ports, filter: &str, control_server: &str) -> String {
@@ -59,6 +60,15 @@ static_resources:
             - name: temporal
               domains: ["*"]
               routes:
+              - match: {{ prefix: /, headers: [{{ name: panko-cluster, string_match: {{ prefix: panko-chain- }} }}] }}
+                request_body_buffer_limit: 5242880
+                route:
+                  cluster_header: panko-cluster
+                  timeout: 0s
+                  retry_policy:
+                    retry_on: retriable-headers
+                    num_retries: 1
+                    retriable_headers: [{{ name: grpc-status, string_match: {{ exact: "5" }} }}]
               - match: {{ prefix: / }}
                 route: {{ cluster_header: panko-cluster, timeout: 0s }}
           http_filters:{filter}
@@ -71,6 +81,17 @@ static_resources:
         cluster(CLUSTER, *backend),
     )
 }
+
+/// The chain of the cluster, as `envoy/envoy.yaml` has it.
+const CHAIN: &str = r#"
+  - name: panko-chain-a
+    connect_timeout: 1s
+    lb_policy: CLUSTER_PROVIDED
+    cluster_type:
+      name: envoy.clusters.composite
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.clusters.composite.v3.ClusterConfig
+        clusters: [{ name: a }, { name: panko-control-server }]"#;
 
 /// A gRPC server under a name.
 fn cluster(name: &str, server: SocketAddr) -> String {

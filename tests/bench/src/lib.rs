@@ -17,9 +17,9 @@ mod options;
 pub mod polls;
 mod process;
 mod report;
+mod requests;
 mod server;
 mod side;
-mod start_workflow;
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ const TURN: Duration = Duration::from_millis(20);
 
 /// Measures every case and prints the table.
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    let cases = case::all()?;
+    let cases = case::all(options.way)?;
     let first = cases.first().context("no case")?;
     let sides = start(&options, first).await?;
     let idle = idle(&sides).await?;
@@ -88,7 +88,10 @@ async fn start(options: &Options, case: &Case) -> anyhow::Result<Vec<Side>> {
         Some(wasm) => {
             let control_server = match options.control_server {
                 Some(address) => address,
-                None => server::serve(control::answer).await?,
+                None => {
+                    let way = options.way;
+                    server::serve(move |stream| control::answer(way, stream)).await?
+                }
             };
             config::with_filter(&other, wasm, control_server)
         }

@@ -21,6 +21,10 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS", requires = "filter")]
     pub control_server: Option<SocketAddr>,
 
+    /// What the filter does with the calls.
+    #[arg(long, value_enum, default_value_t = Way::Start)]
+    pub way: Way,
+
     /// Measure the listener without a filter and nothing else.
     #[arg(long, conflicts_with = "filter")]
     pub listener_only: bool,
@@ -40,6 +44,17 @@ pub struct Options {
     /// Also write the numbers of every round here.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+/// What the filter does with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Way {
+    /// A start: to the owner's cluster.
+    Start,
+    /// A signal: to the owner's chain, so that Envoy keeps the request for a second try.
+    Chain,
+    /// A start in a namespace that the cluster calls otherwise: the request is edited.
+    Names,
 }
 
 const EXAMPLES: &str = "\

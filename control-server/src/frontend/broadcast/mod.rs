@@ -19,7 +19,7 @@ use tonic::Status;
 
 pub(super) use repeat::done_before;
 
-use super::fan_out::{self, Said, told_by};
+use super::fan_out::{self, Said, refused_alike, told_by};
 use super::reply::Reply;
 use super::{Call, Frontend, conflict_token, malformed};
 use crate::merge::{self, Rules};
@@ -64,6 +64,9 @@ fn answer(
     said: Vec<Said<'_>>,
     rules: Rules,
 ) -> Result<Reply, Status> {
+    if let Some(status) = refused_alike(said.iter().map(|said| &said.result)) {
+        return Err(status);
+    }
     let (mut done, mut before, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for Said { index, member, result } in said {
         match result {

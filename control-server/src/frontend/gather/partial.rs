@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tonic::{Code, Status};
 
-use super::super::fan_out::{Said, is_missing, told_by};
+use super::super::fan_out::{Said, is_missing, refused_alike, told_by};
 use super::super::reply::Missing;
 use crate::config::MissingMember;
 use crate::topology::{Member, VirtualNamespace};
@@ -24,6 +24,9 @@ impl<'a> Answers<'a> {
     /// Fails with a member's refusal, when all are missing, and when one is and the namespace says
     /// `missing_member: error`.
     pub(super) fn of(namespace: &VirtualNamespace, said: Vec<Said<'a>>) -> Result<Self, Status> {
+        if let Some(status) = refused_alike(said.iter().map(|said| &said.result)) {
+            return Err(status);
+        }
         let mut answers = Self { there: Vec::new(), missing: Vec::new() };
         let mut down = no_member();
         for Said { index, member, result } in said {
