@@ -22,6 +22,7 @@ pub mod placement_service;
 pub mod placements;
 pub mod pool;
 pub mod raw;
+pub mod reflection;
 pub mod replica_service;
 pub mod replicas;
 pub mod serve;

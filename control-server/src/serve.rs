@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::placement_service::Placements;
 use crate::placements::PlacementsHolder;
 use crate::pool::registry::Registry;
+use crate::reflection;
 use crate::replica_service;
 use crate::replicas::Replicas;
 use crate::topology::Topology;
@@ -77,6 +78,8 @@ pub async fn run(
     let router = Routes::new(health)
         .add_service(Placements::service(placements.clone(), metrics.clone()))
         .add_service(replica_service)
+        .add_service(reflection::v1()?)
+        .add_service(reflection::v1alpha()?)
         .into_axum_router()
         .fallback(move |request| frontend::serve(frontend.clone(), request));
 

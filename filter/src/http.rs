@@ -63,6 +63,9 @@ impl Http {
 
     fn refuse(&self, refusal: &Refusal) -> Action {
         self.state.metrics.refusal(refusal.reason());
+        if let Refusal::UnknownMethod { path } = refusal {
+            self.state.note_unknown(path);
+        }
         if *refusal == Refusal::NotGrpc {
             host::answer_http(415, &refusal.to_string());
         } else {

@@ -71,6 +71,24 @@ pub fn generate(rows: &str, descriptors: &[u8]) -> Result<Sources, Vec<String>> 
             }
         }
     }
+    // What is answered here need not be Temporal's.
+    let known = |service: &str| {
+        let files = set.file.iter();
+        files
+            .flat_map(|f| f.service.iter().map(move |s| (f, s)))
+            .any(|(file, s)| format!("{}.{}", file.package(), s.name()) == service)
+    };
+    rows.retain(|(service, name), row| {
+        let of_others = row.class == "local" && !known(service);
+        if of_others {
+            let (start_type, class) = (row.start != "-", "Class::Local");
+            let source = format!(
+                "name: {name:?}, start_type: {start_type}, creates_key: false, class: {class}, names_in_request: None, names_in_answer: None"
+            );
+            methods.insert(format!("/{service}/{name}"), source);
+        }
+        !of_others
+    });
     problems.extend(
         rows.keys().map(|(service, name)| format!("/{service}/{name} is not in the descriptors")),
     );

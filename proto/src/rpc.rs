@@ -109,7 +109,8 @@ mod tests {
         assert_eq!(count(".WorkflowService/"), 123);
         assert_eq!(count(".OperatorService/"), 12);
         assert_eq!(count(".Health/"), 2);
-        assert_eq!(METHODS.len(), 137);
+        assert_eq!(count(".ServerReflection/"), 2);
+        assert_eq!(METHODS.len(), 139);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub enum Refusal {
     NoPlacement,
     /// Not a gRPC request.
     #[error(
-        "Panko serves Temporal's gRPC API; this request's content type is not application/grpc"
+        "Panko serves Temporal's gRPC API, and this request's content type is not application/grpc. The HTTP API is served by each cluster at a port of its own; the Web UI speaks gRPC to this address"
     )]
     NotGrpc,
     /// An RPC that this release of Panko does not know.

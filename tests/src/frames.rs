@@ -65,9 +65,10 @@ impl Connection {
         pieces: &[&[u8]],
         end: End,
     ) -> Result<Answer> {
-        let mut request = Request::post(format!("http://panko{path}"))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers");
+        let mut request = Request::post(format!("http://panko{path}")).header("te", "trailers");
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/grpc");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -2,12 +2,13 @@
 //! time, no hang, and calls of others go on.
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use flate2::{Compression, write::GzEncoder};
 use panko_control_server::dev::Kind;
 use panko_routing::wire::fields::put_bytes;
-use panko_tests::bare::Client;
+use panko_tests::bare::{Client, until};
 use panko_tests::frames::{Answer, Connection, End, frame};
 use panko_tests::http;
 use panko_tests::sandbox::start;
@@ -66,6 +67,7 @@ async fn bad_bodies_get_a_clear_status_and_harm_nobody() -> Result<()> {
         anyhow::Ok(())
     };
 
+    the_http_api_is_refused_in_words(addresses.address).await?;
     refused("no body", START, &[], b"", INTERNAL, "no gRPC message").await?;
     refused("half a prefix", START, &[], b"\0\0", INTERNAL, "ends before").await?;
     refused(
@@ -192,6 +194,20 @@ async fn bad_bodies_get_a_clear_status_and_harm_nobody() -> Result<()> {
 
     let answer = connection.send("/", &[], &[], End::Flag).await?;
     ensure!(answer.grpc == Some(UNIMPLEMENTED), "a path of nobody: {answer:?}");
+    let newer = "/temporal.api.workflowservice.v1.WorkflowService/FromTheFuture";
+    for _ in 0..3 {
+        let answer = connection.send(newer, &[], &[], End::Flag).await?;
+        ensure!(answer.grpc == Some(UNIMPLEMENTED), "an RPC of a newer API: {answer:?}");
+    }
+    let log = sandbox.data_dir().join("logs/envoy.log");
+    until("Envoy's log names it", Duration::from_secs(10), async || {
+        std::fs::read_to_string(&log)
+            .is_ok_and(|log| log.contains(&format!("{newer} is not known")))
+    })
+    .await?;
+    let named = std::fs::read_to_string(&log)?.matches(newer).count();
+    // Once for each of Envoy's workers; this is one connection.
+    ensure!(named == 1, "it is named {named} times");
 
     good_bodies_in_any_shape(&connection).await?;
     forged_headers_do_not_steer(&connection).await?;
@@ -264,4 +280,17 @@ async fn of_16_mib_the_cluster_decides(connection: &Connection) -> Result<()> {
     let answer = connection.send(START, &[], &[&frame(0, &message)], End::Flag).await?;
     // grpc-go's own words: the body went on to the cluster, which takes 4 MiB.
     expect("16 MiB", &answer, RESOURCE_EXHAUSTED, "larger than max")
+}
+
+/// By HTTP/1.1, as `curl` asks, and by HTTP/2.
+async fn the_http_api_is_refused_in_words(address: std::net::SocketAddr) -> Result<()> {
+    for path in ["/api/v1/namespaces", "/cluster-info", "/"] {
+        let told = http::get(address, path).await.expect_err("it is not served").to_string();
+        ensure!(told.contains("HTTP/1.1 415") && told.contains("gRPC"), "{path}: {told}");
+    }
+    let connection = Connection::open(address).await?;
+    let headers = [("content-type", "application/json")];
+    let answer = connection.send("/api/v1/namespaces", &headers, &[b"{}"], End::Flag).await?;
+    ensure!(answer.http == 415, "{answer:?}");
+    Ok(())
 }
