@@ -80,7 +80,7 @@ unit:
 	cargo test --locked --workspace --exclude panko-filter --exclude panko-tests
 
 e2e: filter panko
-	programs=$$(scripts/tools env cli server envoy) && eval "$$programs" && \
+	programs=$$(scripts/tools env cli server envoy source) && eval "$$programs" && \
 	  venv=$$(scripts/tools venv tests/sdk/python/requirements.txt) && \
 	  PANKO_PYTHON=$$venv/bin/python \
 	  cargo test --locked --package panko-tests -- --test-threads=1 --nocapture
