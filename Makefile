@@ -1,6 +1,7 @@
 # make demo      a sandbox with two clusters and 100 orders through it (CHECK=1: verdict only)
 # make test      what a newcomer and CI run: lint, unit, property and end-to-end tests
-# make test-all  the above and what takes long
+# make test-all  the above and what takes long (also needs Java 17 with Maven, and Node.js 20)
+# make sdks      the checklist in Go, TypeScript and Java
 # make bench     what the filter costs Envoy: a start, a call that may live elsewhere, a call whose names it replaces
 # make bench-polls  what pooled polls cost: memory, CPU, time, poll sync (PART="scale --polls 1000": one part)
 # make loss      does Panko lose tasks? A look of some minutes (LOSS="…": see `loss --help`)
@@ -16,7 +17,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export PANKO_FILTER := $(TARGET)/filter/panko_filter.wasm
 export PANKO_BIN := $(TARGET)/debug/panko
 
-.PHONY: demo test test-all bench bench-polls loss loss-all filter panko lint unit e2e compose tools docs fmt
+.PHONY: demo test test-all sdks bench bench-polls loss loss-all filter panko lint unit e2e compose tools docs fmt
 
 demo: filter panko
 	programs=$$(scripts/tools env cli envoy) && eval "$$programs" && scripts/demo
@@ -26,6 +27,8 @@ test: lint unit e2e compose
 test-all: test
 	PROPTEST_CASES=20000 cargo test --locked --release --package panko-routing
 	PANKO_SCHEDULES=1000000 cargo test --locked --release --package panko-control-server --lib pool
+	PROPTEST_CASES=20000 cargo test --locked --release --package panko-control-server --lib paging
+	$(MAKE) sdks
 	$(MAKE) loss-all
 
 bench: filter
@@ -82,8 +85,18 @@ unit:
 e2e: filter panko
 	programs=$$(scripts/tools env cli server envoy source) && eval "$$programs" && \
 	  venv=$$(scripts/tools venv tests/sdk/python/requirements.txt) && \
-	  PANKO_PYTHON=$$venv/bin/python \
+	  scripts/tools go tests/sdk/go $(TARGET)/checklist-go && \
+	  PANKO_PYTHON=$$venv/bin/python PANKO_CHECKLIST_GO=$(TARGET)/checklist-go \
 	  cargo test --locked --package panko-tests -- --test-threads=1 --nocapture
+
+# The checklist in every SDK, on both servers, with names that are equal and that differ. Needs Java 17 with Maven,
+# and Node.js 20, besides what `make test` needs.
+sdks: filter panko
+	scripts/tools go tests/sdk/go $(TARGET)/checklist-go
+	programs=$$(scripts/tools env cli server envoy) && eval "$$programs" && \
+	  node=$$(scripts/tools node tests/sdk/typescript) && jar=$$(scripts/tools java tests/sdk/java) && \
+	  PANKO_CHECKLIST_GO=$(TARGET)/checklist-go PANKO_CHECKLIST_TYPESCRIPT=$$node PANKO_CHECKLIST_JAVA=$$jar \
+	  cargo test --locked --package panko-tests --test sdks -- --ignored --test-threads=1 --nocapture
 
 compose: panko
 	programs=$$(scripts/tools env cli) && eval "$$programs" && \

@@ -1,0 +1,184 @@
+// The promises: each throws if it is broken.
+import { randomUUID } from 'node:crypto';
+import { tokens } from './activities';
+import { Stage, WithStartWorkflowOperation, equal, fails, until } from './stage';
+import * as workflows from './workflows';
+
+type Check = (s: Stage) => Promise<void>;
+
+const namespace = (s: Stage): string => s.client.options.namespace;
+
+/** What a workflow with this one activity returns. */
+const activity = (name: 'greet' | 'flaky', input: string, wanted: string): Check => async (s) =>
+  equal(await (await s.start(workflows.works, name, input)).result(), wanted);
+
+export const checks: Record<string, Check> = {
+  'a workflow returns its result': async (s) =>
+    equal(await (await s.start(workflows.echo, 'panko')).result(), 'panko'),
+
+  'signals, queries and updates reach an open workflow': async (s) => {
+    const handle = await s.start(workflows.counter);
+    await handle.signal(workflows.add, 5);
+    equal(await handle.executeUpdate(workflows.plus, { args: [7] }), 12);
+    equal(await handle.query(workflows.total), 12);
+    await handle.signal(workflows.finish);
+    equal(await handle.result(), 12);
+  },
+
+  'a closed workflow answers queries': async (s) => {
+    const handle = await s.start(workflows.counter);
+    await handle.signal(workflows.finish);
+    await handle.result();
+    equal(await handle.query(workflows.total), 0);
+  },
+
+  'an update starts its workflow': async (s) => {
+    const startWorkflowOperation = new WithStartWorkflowOperation(workflows.counter, {
+      ...s.options(), workflowIdConflictPolicy: 'USE_EXISTING',
+    });
+    const sum = await s.client.workflow.executeUpdateWithStart(workflows.plus, {
+      startWorkflowOperation, args: [3],
+    });
+    equal(sum, 3);
+  },
+
+  'a signal starts its workflow': async (s) => {
+    const handle = await s.client.workflow.signalWithStart(workflows.counter, {
+      ...s.options(), signal: workflows.add, signalArgs: [2],
+    });
+    equal(await handle.query(workflows.total), 2);
+  },
+
+  'a workflow is cancelled': async (s) => {
+    const handle = await s.start(workflows.counter);
+    await handle.cancel();
+    await fails(handle.result(), 'CancelledFailure');
+  },
+
+  'a workflow is terminated': async (s) => {
+    const handle = await s.start(workflows.counter);
+    await handle.terminate('a test');
+    await fails(handle.result(), 'TerminatedFailure');
+  },
+
+  'a reset workflow runs again': async (s) => {
+    const handle = await s.start(workflows.echo, 'twice');
+    await handle.result();
+    const { runId } = await s.client.workflowService.resetWorkflowExecution({
+      namespace: namespace(s), workflowExecution: { workflowId: handle.workflowId },
+      workflowTaskFinishEventId: 4 as never, requestId: randomUUID(), reason: 'a test',
+    });
+    equal(await s.client.workflow.getHandle(handle.workflowId, runId ?? undefined).result(), 'twice');
+  },
+
+  'a workflow continues as new': async (s) =>
+    equal(await (await s.start(workflows.again, 3)).result(), 0),
+
+  'a child is found under its own id': async (s) => {
+    for (let n = 0; n < 4; n++) {
+      const id = `${s.queue}-${s.cluster}-child-${n}`;
+      const handle = await s.start(workflows.parent, id);
+      const child = s.client.workflow.getHandle<typeof workflows.counter>(id);
+      await until('the child', () => child.signal(workflows.add, 4).then(() => true));
+      equal(await child.query(workflows.total), 4);
+      await child.signal(workflows.finish);
+      equal(await child.result(), 4);
+      equal(await handle.result(), 4);
+    }
+  },
+
+  'a timer fires': async (s) => equal(await (await s.start(workflows.sleeper)).result(), 'slept'),
+
+  'a description and a history tell the same': async (s) => {
+    const handle = await s.start(workflows.echo, 'seen');
+    await handle.result();
+    const history = await handle.fetchHistory();
+    equal((await handle.describe()).historyLength, history.events?.length);
+  },
+
+  'an activity is tried again': activity('flaky', 'tried', 'tried'),
+  'an activity returns its result': activity('greet', 'panko', 'hello panko'),
+  'a local activity returns its result': async (s) =>
+    equal(await (await s.start(workflows.worksLocally, 'panko')).result(), 'hello panko'),
+
+  'an activity that heartbeats is cancelled': async (s) => {
+    const handle = await s.start(workflows.works, 'heartbeats', '');
+    await until('a heartbeat', async () => {
+      const pending = (await handle.describe()).raw.pendingActivities ?? [];
+      return pending.length === 1 && pending[0].heartbeatDetails != null;
+    });
+    await handle.cancel();
+    await fails(handle.result(), 'CancelledFailure');
+  },
+
+  'an activity is completed by its token': async (s) => {
+    const handle = await s.start(workflows.works, 'later', '');
+    await until('the activity', async () => tokens.length > 0);
+    await s.client.activity.complete(tokens.pop()!, 'done');
+    equal(await handle.result(), 'done');
+  },
+
+  'an activity is completed by its id': async (s) => {
+    const handle = await s.start(workflows.works, 'later', '');
+    await until('the activity', async () => tokens.length > 0);
+    tokens.pop();
+    const id = { workflowId: handle.workflowId, activityId: 'the-activity' };
+    await until('its id', () => s.client.activity.complete(id, 'done').then(() => true));
+    equal(await handle.result(), 'done');
+  },
+
+  'a schedule is made, triggered, listed and deleted': async (s) => {
+    const scheduleId = `schedule-${s.id()}`;
+    const schedule = await s.client.schedule.create({
+      scheduleId, spec: { intervals: [{ every: '1 hour' }] },
+      action: {
+        type: 'startWorkflow', workflowType: workflows.echo, workflowId: `by-${scheduleId}`,
+        args: ['scheduled'], taskQueue: s.queue,
+      },
+    });
+    await schedule.trigger();
+    let started = '';
+    await until('the scheduled run', async () => {
+      const [action] = (await schedule.describe()).info.recentActions;
+      if (action?.action.type === 'startWorkflow') started = action.action.workflow.workflowId;
+      return started !== '';
+    });
+    equal(await s.client.workflow.getHandle(started).result(), 'scheduled');
+    await until('the schedule in the list', async () => {
+      for await (const entry of s.client.schedule.list({ pageSize: 1 })) {
+        if (entry.scheduleId === scheduleId) return true;
+      }
+      return false;
+    });
+    await schedule.delete();
+  },
+
+  'lists and counts have the workflows of all clusters': async (s) => {
+    const mine = new Set<string>();
+    for (let n = 0; n < 3; n++) mine.add((await s.start(workflows.echo, 'listed')).workflowId);
+    const query = `TaskQueue = '${s.queue}'`;
+    await until('all of them once, and as many as are counted', async () => {
+      const runs = new Set<string>();
+      let rows = 0;
+      for await (const info of s.client.workflow.list({ query, pageSize: 5 })) {
+        runs.add(info.runId);
+        mine.delete(info.workflowId);
+        rows++;
+      }
+      equal(runs.size, rows);
+      return mine.size === 0 && (await s.client.workflow.count(query)).count === rows;
+    });
+  },
+
+  'a batch terminates by query': async (s) => {
+    const handle = await s.start(workflows.counter);
+    const query = `WorkflowId = '${handle.workflowId}' AND ExecutionStatus = 'Running'`;
+    await until('it is visible', async () => (await s.client.workflow.count(query)).count === 1);
+    await s.client.workflowService.startBatchOperation({
+      namespace: namespace(s), visibilityQuery: query, jobId: randomUUID(), reason: 'a test',
+      terminationOperation: { identity: 'a test' },
+    });
+    await fails(handle.result(), 'TerminatedFailure');
+  },
+};
+
