@@ -25,6 +25,11 @@ fn program(sdk: &str) -> Result<Command> {
             node.arg(built("PANKO_CHECKLIST_TYPESCRIPT")?);
             node
         }
+        "java" => {
+            let mut java = Command::new("java");
+            java.arg("-jar").arg(built("PANKO_CHECKLIST_JAVA")?);
+            java
+        }
         other => anyhow::bail!("there is no checklist for {other}"),
     })
 }
@@ -60,7 +65,7 @@ async fn go_finds_one_cluster_where_names_differ_on_server_1_32() -> Result<()> 
 async fn every_sdk_finds_one_cluster() -> Result<()> {
     // One of them alone, for whoever works on it.
     let wanted = std::env::var("PANKO_SDK").ok();
-    for sdk in ["go", "typescript"] {
+    for sdk in ["go", "typescript", "java"] {
         if wanted.as_ref().is_some_and(|wanted| wanted != sdk) {
             continue;
         }

@@ -4,6 +4,7 @@ The README says how to run it; `main` is the road of a run.
 """
 
 import asyncio
+import os
 import sys
 import time
 from argparse import Namespace
@@ -109,4 +110,8 @@ async def run_checks(
 
 
 if __name__ == "__main__":
-    sys.exit(0 if asyncio.run(main(options.parse())) else 1)
+    good = asyncio.run(main(options.parse()))
+    sys.stdout.flush()
+    # Not by sys.exit: threads of the SDK's may still run while that takes the
+    # interpreter down, which then aborts ("thread state must be current").
+    os._exit(0 if good else 1)
