@@ -1,7 +1,8 @@
 # make demo      a sandbox with two clusters and 100 orders through it (CHECK=1: verdict only)
 # make test      what a newcomer and CI run: lint, unit, property and end-to-end tests
-# make test-all  the above and what takes long (also needs Java 17 with Maven, and Node.js 20)
+# make test-all  the above and what takes long (also needs Java 17 with Maven, Node.js 20, and Chromium)
 # make sdks      the checklist in Go, TypeScript and Java
+# make ui        the Temporal Web UI in a browser
 # make bench     what the filter costs Envoy: a start, a call that may live elsewhere, a call whose names it replaces
 # make bench-polls  what pooled polls cost: memory, CPU, time, poll sync (PART="scale --polls 1000": one part)
 # make loss      does Panko lose tasks? A look of some minutes (LOSS="…": see `loss --help`)
@@ -17,7 +18,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export PANKO_FILTER := $(TARGET)/filter/panko_filter.wasm
 export PANKO_BIN := $(TARGET)/debug/panko
 
-.PHONY: demo test test-all sdks bench bench-polls loss loss-all filter panko lint unit e2e compose tools docs fmt
+.PHONY: demo test test-all sdks ui bench bench-polls loss loss-all filter panko lint unit e2e compose tools docs fmt
 
 demo: filter panko
 	programs=$$(scripts/tools env cli envoy) && eval "$$programs" && scripts/demo
@@ -29,6 +30,7 @@ test-all: test
 	PANKO_SCHEDULES=1000000 cargo test --locked --release --package panko-control-server --lib pool
 	PROPTEST_CASES=20000 cargo test --locked --release --package panko-control-server --lib paging
 	$(MAKE) sdks
+	$(MAKE) ui
 	$(MAKE) loss-all
 
 bench: filter
@@ -97,6 +99,14 @@ sdks: filter panko
 	  node=$$(scripts/tools node tests/sdk/typescript) && jar=$$(scripts/tools java tests/sdk/java) && \
 	  PANKO_CHECKLIST_GO=$(TARGET)/checklist-go PANKO_CHECKLIST_TYPESCRIPT=$$node PANKO_CHECKLIST_JAVA=$$jar \
 	  cargo test --locked --package panko-tests --test sdks -- --ignored --test-threads=1 --nocapture
+
+# The Web UI in a browser. Needs Chromium besides what `make test` needs; pictures go to target/ui.
+ui: filter panko
+	scripts/tools go tests/ui $(TARGET)/panko-ui
+	programs=$$(scripts/tools env cli envoy chromium) && eval "$$programs" && \
+	  venv=$$(scripts/tools venv tests/ui/requirements.txt) && \
+	  PANKO_UI=$(TARGET)/panko-ui PANKO_UI_PYTHON=$$venv/bin/python PANKO_UI_PICTURES=$(TARGET)/ui \
+	  cargo test --locked --package panko-tests --test ui -- --ignored --nocapture
 
 compose: panko
 	programs=$$(scripts/tools env cli) && eval "$$programs" && \
