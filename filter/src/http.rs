@@ -77,6 +77,7 @@ impl Http {
     /// Reads what is new of a body of which `buffered` bytes have come.
     fn read_body(&mut self, buffered: usize, end: bool) -> Action {
         if self.translation.is_some() {
+            self.read = buffered;
             return self.translate(buffered, end);
         }
         let Some(mut call) = self.reading.take() else { return Action::Continue };

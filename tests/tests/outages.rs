@@ -43,8 +43,9 @@ async fn without_the_control_server_calls_on_workflows_go_on_and_nothing_is_answ
         client.start(new, QUEUE).await?;
         ensure!(client.status(new).await? == Status::Running, "{new}");
     }
+    // Where the owner does not have it somebody would have to look elsewhere.
     let missing = client.status("never-started").await.expect_err("it was never started");
-    ensure!(missing.code() == Code::NotFound, "{missing}");
+    ensure!(missing.code() == Code::Unavailable, "{missing}");
     // What needs the control server says so, as something that may be tried again.
     let poll = client.poll(QUEUE, 5 * SECOND).await.expect_err("nobody can answer a poll");
     ensure!(poll.code() == Code::Unavailable, "{poll}");

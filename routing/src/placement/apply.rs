@@ -21,8 +21,9 @@ impl Placements {
         }
         self.retain(|namespace| !update.removed.iter().any(|removed| removed == namespace));
         for placement in placements {
-            self.insert(placement);
+            self.put(placement);
         }
+        self.index();
         if update.snapshot {
             self.set_ready();
         }

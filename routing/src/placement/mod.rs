@@ -233,12 +233,18 @@ impl Placements {
     ///
     /// Returns whether it was taken.
     pub fn insert(&mut self, placement: Placement) -> bool {
+        let taken = self.put(placement);
+        self.index();
+        taken
+    }
+
+    /// Like [`Placements::insert`]; [`Placements::index`] has to follow.
+    fn put(&mut self, placement: Placement) -> bool {
         let here = self.by_namespace.get(placement.namespace.as_ref());
         if here.is_some_and(|here| here.version > placement.version) {
             return false;
         }
         self.by_namespace.insert(placement.namespace.clone(), placement);
-        self.index();
         true
     }
 
@@ -282,17 +288,23 @@ impl Placements {
         self.by_namespace.values()
     }
 
+    /// Works out what follows from all placements together.
     fn index(&mut self) {
-        let all: Vec<(Arc<str>, Member)> = self
-            .by_namespace
-            .values()
-            .flat_map(|p| p.members.iter().map(|member| (p.namespace.clone(), member.clone())))
-            .collect();
-        let places = || all.iter().map(|(name, m)| (&**name, &*m.cluster, &*m.namespace));
+        let mut on_cluster: HashMap<Arc<str>, Vec<(Arc<str>, Arc<str>)>> = HashMap::new();
+        for placement in self.by_namespace.values() {
+            for member in &placement.members {
+                let names = (placement.namespace.clone(), member.namespace.clone());
+                on_cluster.entry(member.cluster.clone()).or_default().push(names);
+            }
+        }
+        // Most have nothing to translate.
+        on_cluster.retain(|_, names| names.iter().any(|(name, physical)| name != physical));
         for placement in self.by_namespace.values_mut() {
             let dialect = |member: &Member| {
-                let own = (&*placement.namespace, &*member.cluster, &*member.namespace);
-                Dialect::of(&member.cluster, Some(own), places())
+                let cluster = &*member.cluster;
+                let all = on_cluster.get(cluster)?;
+                let own = (&*placement.namespace, cluster, &*member.namespace);
+                Dialect::of(cluster, Some(own), all.iter().map(|(n, p)| (&**n, cluster, &**p)))
             };
             placement.dialects = placement.members.iter().map(dialect).collect();
         }

@@ -20,6 +20,23 @@ var checks = []check{
 		}
 		return result(ctx, run, "panko")
 	}},
+	{"a workflow begins in its own process (eager start)", func(ctx context.Context, s *stage) error {
+		options := s.options()
+		options.EnableEagerStart = true
+		run, err := s.client.ExecuteWorkflow(ctx, options, echo, "eager")
+		if err != nil {
+			return err
+		}
+		if err := result(ctx, run, "eager"); err != nil {
+			return err
+		}
+		events := s.client.GetWorkflowHistory(ctx, run.GetID(), "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		first, err := events.Next()
+		if err != nil {
+			return err
+		}
+		return equal(first.GetWorkflowExecutionStartedEventAttributes().GetEagerExecutionAccepted(), true)
+	}},
 	{"signals, queries and updates reach an open workflow", messages},
 	{"a closed workflow answers queries", func(ctx context.Context, s *stage) error {
 		run, err := s.start(ctx, counter)
@@ -160,4 +177,5 @@ var checks = []check{
 	{"lists and counts have the workflows of all clusters", lists},
 	{"a batch terminates by query", batches},
 	{"a worker version is made current", versions},
+	{"Nexus operations end now and later, on any cluster", nexusOperations},
 }

@@ -15,6 +15,7 @@ func register(w worker.Worker) {
 	for _, f := range []any{echo, counter, parent, again, sleeper, worksLocally, works} {
 		w.RegisterWorkflow(f)
 	}
+	registerNexus(w)
 	for _, f := range []any{greet, flaky, heartbeats, later} {
 		w.RegisterActivity(f)
 	}

@@ -21,6 +21,8 @@ import checks_history  # noqa: F401
 import checks_lifecycle  # noqa: F401
 import checks_message  # noqa: F401
 import checks_nexus  # noqa: F401
+import checks_versions  # noqa: F401
+import checks_views  # noqa: F401
 import options
 import pace
 import report

@@ -1,4 +1,5 @@
 // The promises: each throws if it is broken.
+import { Worker } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
 import { tokens } from './activities';
 import { Stage, WithStartWorkflowOperation, equal, fails, until } from './stage';
@@ -167,6 +168,33 @@ export const checks: Record<string, Check> = {
       }
       equal(runs.size, rows);
       return mine.size === 0 && (await s.client.workflow.count(query)).count === rows;
+    });
+  },
+
+  'a worker version is made current': async (s) => {
+    const name = `shop-${s.queue}-${s.cluster}`;
+    const worker = await Worker.create({
+      connection: s.native, namespace: namespace(s), taskQueue: name,
+      workflowsPath: require.resolve('./workflows'),
+      workerDeploymentOptions: {
+        version: { deploymentName: name, buildId: 'one' }, useWorkerVersioning: true,
+        defaultVersioningBehavior: 'PINNED',
+      },
+    });
+    await worker.runUntil(async () => {
+      await until('the version is known', async () => {
+        await s.client.workflowService.setWorkerDeploymentCurrentVersion({
+          namespace: namespace(s), deploymentName: name, buildId: 'one', version: `${name}.one`,
+          identity: 'a test',
+        });
+        return true;
+      });
+      const handle = await s.client.workflow.start(workflows.echo, {
+        ...s.options(), taskQueue: name, args: ['versioned'],
+      });
+      equal(await handle.result(), 'versioned');
+      const { versioningInfo } = (await handle.describe()).raw.workflowExecutionInfo ?? {};
+      equal(versioningInfo?.deploymentVersion?.buildId, 'one');
     });
   },
 

@@ -30,8 +30,9 @@ async function main(): Promise<boolean> {
   const connection = await Connection.connect({ address });
   const client = new Client({ connection, namespace });
   const taskQueue = `checklist-typescript-${Date.now().toString(36)}`;
+  const native = await NativeConnection.connect({ address });
   const worker = await Worker.create({
-    connection: await NativeConnection.connect({ address }), namespace, taskQueue,
+    connection: native, namespace, taskQueue,
     workflowsPath: require.resolve('./workflows'),
     activities: {
       greet: activities.greet, flaky: activities.flaky,
@@ -39,7 +40,7 @@ async function main(): Promise<boolean> {
     },
   });
   const running = worker.run();
-  const stages = clusters.map((name) => new Stage(client, taskQueue, name, ids[name].values()));
+  const stages = clusters.map((name) => new Stage(client, native, taskQueue, name, ids[name].values()));
   const rows: Row[] = [];
   for (const stage of stages) {
     for (const [check, run] of Object.entries(checks)) {

@@ -1,12 +1,15 @@
 // What a check gets: a client of the address, and ids that live on one cluster.
 import { Client, WithStartWorkflowOperation } from '@temporalio/client';
 import type { Workflow, WorkflowHandle } from '@temporalio/client';
+import type { NativeConnection } from '@temporalio/worker';
 
 export class Stage {
   readonly started: string[] = [];
 
   constructor(
     readonly client: Client,
+    /** What workers connect by. */
+    readonly native: NativeConnection,
     readonly queue: string,
     readonly cluster: string,
     private readonly ids: Iterator<string>,
