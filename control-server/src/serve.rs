@@ -18,7 +18,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 
 use crate::config::Config;
-use crate::frontend::{self, Frontend, KeyLocks};
+use crate::frontend::{self, Frontend, KeyLocks, Unfinished};
 use crate::identify::{self, LastAnswers};
 use crate::locate::Locator;
 use crate::metrics::Metrics;
@@ -70,6 +70,7 @@ pub async fn run(
         answers,
         locator: Locator::new(config.limits.lookups, metrics.clone()),
         starts: KeyLocks::default(),
+        unfinished: Unfinished::default(),
         placements: placements.clone(),
         metrics: metrics.clone(),
     });

@@ -48,6 +48,7 @@ use crate::topology::{Topology, VirtualNamespace};
 use reply::Reply;
 
 pub use crate::locate::key_locks::KeyLocks;
+pub use broadcast::Unfinished;
 
 /// The largest request that is taken: what Temporal's frontends take.
 const MAX_REQUEST: usize = 4 * 1024 * 1024;
@@ -69,6 +70,8 @@ pub struct Frontend {
     pub locator: Arc<Locator>,
     /// One start of a key at a time.
     pub starts: KeyLocks,
+    /// Broadcasts that some members have yet to do.
+    pub unfinished: Unfinished,
     /// Who owns which slot.
     pub placements: Arc<PlacementsHolder>,
     /// What is counted.

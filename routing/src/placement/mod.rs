@@ -210,6 +210,9 @@ impl Placement {
     }
 }
 
+/// A namespace's virtual and physical name.
+type Names = (Arc<str>, Arc<str>);
+
 /// Where a physical namespace is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
@@ -290,7 +293,7 @@ impl Placements {
 
     /// Works out what follows from all placements together.
     fn index(&mut self) {
-        let mut on_cluster: HashMap<Arc<str>, Vec<(Arc<str>, Arc<str>)>> = HashMap::new();
+        let mut on_cluster: HashMap<Arc<str>, Vec<Names>> = HashMap::new();
         for placement in self.by_namespace.values() {
             for member in &placement.members {
                 let names = (placement.namespace.clone(), member.namespace.clone());

@@ -36,7 +36,7 @@ impl Frontend {
         if named.is_empty() {
             let body = |_| Some(call.body.clone());
             let said = fan_out::members(namespace, call, DEADLINE, body).await;
-            return answer(call, namespace, said, &[]);
+            return answer(&self.unfinished, call, namespace, said, &[]);
         }
         let targets: Vec<_> =
             named.iter().map(|f| target(namespace, f)).collect::<Result<_, _>>().map_err(bad)?;
@@ -52,7 +52,7 @@ impl Frontend {
         }
         let body = |index| bodies.get(&index).map(|body| Bytes::copy_from_slice(body));
         let said = fan_out::members(namespace, call, DEADLINE, body).await;
-        answer(call, namespace, said, &[])
+        answer(&self.unfinished, call, namespace, said, &[])
     }
 
     /// The member that has an execution; if none has, its slot's owner, whose job then says so.

@@ -1,6 +1,7 @@
 //! Class `broadcast`: every member is told, and one answer comes back when all have done it.
 //!
 //! * [`repeat`] — which errors say that a member has done it already.
+//! * [`unfinished`] — calls that some members have yet to do.
 //! * [`worker`] — a worker's heartbeats, and its end.
 //! * [`batch`] — batch operations.
 //! * [`namespaces`] — the namespace itself.
@@ -10,6 +11,7 @@ mod batch;
 mod namespaces;
 mod rate_limits;
 mod repeat;
+mod unfinished;
 mod worker;
 
 use std::time::Duration;
@@ -18,6 +20,7 @@ use bytes::Bytes;
 use tonic::Status;
 
 pub(super) use repeat::done_before;
+pub use unfinished::Unfinished;
 
 use super::fan_out::{self, Said, refused_alike, told_by};
 use super::reply::Reply;
@@ -50,7 +53,7 @@ impl Frontend {
         let namespace = self.namespace_of(call)?;
         let bodies = conflict_token::split(call.method, namespace, &call.body)?;
         let said = fan_out::members(namespace, call, DEADLINE, |at| bodies.get(at).cloned()).await;
-        answer(call, namespace, said, rules)
+        answer(&self.unfinished, call, namespace, said, rules)
     }
 }
 
@@ -59,13 +62,16 @@ impl Frontend {
 /// Fails when one has not done it: with its error, which names it and says who has. When all have done
 /// it before, with what they say of that.
 fn answer(
+    unfinished: &Unfinished,
     call: &Call,
     namespace: &VirtualNamespace,
     said: Vec<Said<'_>>,
     rules: Rules,
 ) -> Result<Reply, Status> {
-    if let Some(status) = refused_alike(said.iter().map(|said| &said.result)) {
-        return Err(status);
+    let alike = refused_alike(said.iter().map(|said| &said.result));
+    if let Some(status) = alike {
+        let all_have_it = done_before(call.method.name, &status) && unfinished.ends(call);
+        return if all_have_it { Ok(Reply::default()) } else { Err(status) };
     }
     let (mut done, mut before, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for Said { index, member, result } in said {
@@ -78,11 +84,15 @@ fn answer(
         }
     }
     if let Some((member, status)) = failed.first() {
+        if !(done.is_empty() && before.is_empty()) {
+            unfinished.note(call);
+        }
         let have = done.iter().map(|(_, m, _)| *m).chain(before.iter().map(|(m, _)| *m)).collect();
         return Err(told(member, status, have));
     }
+    let ends = unfinished.ends(call);
     if let (true, Some((member, status))) = (done.is_empty(), before.first()) {
-        return Err(told_by(member, status));
+        return if ends { Ok(Reply::default()) } else { Err(told_by(member, status)) };
     }
     let token = conflict_token::of_answers(call.method, namespace, &done)
         .map_err(|e| malformed(call.method, e))?;

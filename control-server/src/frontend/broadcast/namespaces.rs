@@ -45,7 +45,7 @@ impl Frontend {
             false => call.body.clone(),
         };
         let said = fan_out::members(namespace, call, DEADLINE, |_| Some(body.clone())).await;
-        let mut reply = answer(call, namespace, said, &[])?;
+        let mut reply = answer(&self.unfinished, call, namespace, said, &[])?;
         if call.method.name == "UpdateNamespace" {
             reply.body = super::super::local::named(namespace, &reply.body).into();
         }

@@ -30,7 +30,7 @@ impl Frontend {
         }
         let body = Bytes::from(body);
         let said = fan_out::members(namespace, call, DEADLINE, |_| Some(body.clone())).await;
-        answer(call, namespace, said, ANSWER)
+        answer(&self.unfinished, call, namespace, said, ANSWER)
     }
 }
 
