@@ -1,8 +1,10 @@
 //! Panko's control server: the companion of the filters, and the `panko` command.
 //!
 //! The road of a call that a filter sends here: [`frontend`] looks at its class; a poll parks in
-//! its [`pool`] (with the help of the other [`replicas`]), everything else is answered from the [`topology`]'s clusters. What filters route
-//! by comes from [`placements`] through [`placement_service`].
+//! its [`pool`] (with the help of the other [`replicas`]); what all members are asked is put together by
+//! [`merge`]; what a key's owner does not have is looked for by [`locate`]; everything else is answered from
+//! the [`topology`]'s clusters. What filters route by comes from [`placements`] through
+//! [`placement_service`].
 #![forbid(unsafe_code)]
 
 pub mod caller;
