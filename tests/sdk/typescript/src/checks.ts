@@ -1,4 +1,5 @@
 // The promises: each throws if it is broken.
+import type { Connection } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
 import { tokens } from './activities';
@@ -169,6 +170,21 @@ export const checks: Record<string, Check> = {
       equal(runs.size, rows);
       return mine.size === 0 && (await s.client.workflow.count(query)).count === rows;
     });
+  },
+
+  'Nexus operations end now and later, on any cluster': async (s) => {
+    const name = `${s.queue}-${s.cluster}`;
+    const { operatorService } = s.client.connection as Connection;
+    const { endpoint } = await operatorService.createNexusEndpoint({
+      spec: { name, target: { worker: { namespace: namespace(s), taskQueue: s.queue } } },
+    });
+    equal(await (await s.start(workflows.callsNexus, name, 'now', 'panko')).result(), 'hello panko');
+    // Half of these workflows live on another cluster than the operation.
+    for (let n = 0; n < 4; n++) {
+      const id = `${name}-later-${n}`;
+      equal(await (await s.start(workflows.callsNexus, name, 'later', id)).result(), id);
+    }
+    await operatorService.deleteNexusEndpoint({ id: endpoint?.id, version: endpoint?.version });
   },
 
   'a worker version is made current': async (s) => {

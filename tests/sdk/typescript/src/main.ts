@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import * as activities from './activities';
 import { checks } from './checks';
+import { greeterHandler } from './nexus';
 import { report, type Row } from './report';
 import { Stage } from './stage';
 
@@ -34,6 +35,7 @@ async function main(): Promise<boolean> {
   const worker = await Worker.create({
     connection: native, namespace, taskQueue,
     workflowsPath: require.resolve('./workflows'),
+    nexusServices: [greeterHandler],
     activities: {
       greet: activities.greet, flaky: activities.flaky,
       heartbeats: activities.heartbeats, later: activities.later,

@@ -1,9 +1,10 @@
 // The workflows of the checklist, each as small as its checks allow.
 import {
-  condition, continueAsNew, defineQuery, defineSignal, defineUpdate, executeChild,
+  condition, continueAsNew, createNexusServiceClient, defineQuery, defineSignal, defineUpdate, executeChild,
   proxyActivities, proxyLocalActivities, setHandler, sleep, ActivityCancellationType,
 } from '@temporalio/workflow';
 import type * as activities from './activities';
+import { greeter } from './nexus-service';
 
 export const add = defineSignal<[number]>('add');
 export const finish = defineSignal('finish');
@@ -39,6 +40,12 @@ export async function parent(child: string): Promise<number> {
 export async function again(left: number): Promise<number> {
   if (left > 0) await continueAsNew<typeof again>(left - 1);
   return left;
+}
+
+/** Calls one operation through an endpoint. */
+export async function callsNexus(endpoint: string, operation: 'now' | 'later', input: string): Promise<string> {
+  const client = createNexusServiceClient({ service: greeter, endpoint });
+  return client.executeOperation(operation, input, { scheduleToCloseTimeout: '20 seconds' });
 }
 
 export async function sleeper(): Promise<string> {

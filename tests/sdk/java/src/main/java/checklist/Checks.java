@@ -91,6 +91,7 @@ final class Checks {
       equal(stub.getResult(String.class), "done");
     });
     Views.add(all);
+    all.put("Nexus operations end now and later, on any cluster", NexusOperations::run);
     all.put("a worker version is made current", Versions::current);
     return all;
   }

@@ -50,6 +50,7 @@ public final class Main {
     var worker = factory.newWorker(queue);
     worker.registerWorkflowImplementationTypes(Workflows.ALL);
     worker.registerActivitiesImplementations(new Activities.Impl());
+    worker.registerNexusServiceImplementation(new Greeter.Impl());
     factory.start();
 
     List<Row> rows = new ArrayList<>();

@@ -5,6 +5,8 @@ import io.temporal.activity.ActivityOptions;
 import io.temporal.activity.LocalActivityOptions;
 import io.temporal.common.RetryOptions;
 import io.temporal.workflow.ChildWorkflowOptions;
+import io.temporal.workflow.NexusOperationOptions;
+import io.temporal.workflow.NexusServiceOptions;
 import io.temporal.workflow.QueryMethod;
 import io.temporal.workflow.SignalMethod;
 import io.temporal.workflow.UpdateMethod;
@@ -19,7 +21,7 @@ final class Workflows {
 
   static final Class<?>[] ALL = {
     EchoImpl.class, CounterImpl.class, ParentImpl.class, AgainImpl.class, SleeperImpl.class,
-    WorksLocallyImpl.class, WorksImpl.class,
+    WorksLocallyImpl.class, WorksImpl.class, CallsNexusImpl.class,
   };
 
   @WorkflowInterface
@@ -132,6 +134,24 @@ final class Workflows {
       var options =
           LocalActivityOptions.newBuilder().setStartToCloseTimeout(Duration.ofSeconds(10)).build();
       return Workflow.newLocalActivityStub(Activities.class, options).greet(name);
+    }
+  }
+
+  /** Calls one operation through an endpoint. */
+  @WorkflowInterface
+  public interface CallsNexus {
+    @WorkflowMethod
+    String run(String endpoint, String operation, String input);
+  }
+
+  public static class CallsNexusImpl implements CallsNexus {
+    public String run(String endpoint, String operation, String input) {
+      var limits =
+          NexusOperationOptions.newBuilder().setScheduleToCloseTimeout(Duration.ofSeconds(20)).build();
+      var options =
+          NexusServiceOptions.newBuilder().setEndpoint(endpoint).setOperationOptions(limits).build();
+      Greeter greeter = Workflow.newNexusServiceStub(Greeter.class, options);
+      return operation.equals("now") ? greeter.now(input) : greeter.later(input);
     }
   }
 
