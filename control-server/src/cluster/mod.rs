@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Uri;
 use http::uri::PathAndQuery;
-use panko_proto::rpc::Method;
+use panko_proto::rpc::{Class, Method};
 use panko_routing::Dialect;
 use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
@@ -27,7 +27,7 @@ const CONNECTIONS: usize = 4;
 /// The largest answer that is taken, as SDKs do.
 const MAX_ANSWER: usize = 128 * 1024 * 1024;
 
-/// How much longer than its deadline a call is waited for: giving up is cancelling, and a poll
+/// How much longer than its deadline a poll is waited for: giving up is cancelling, and a poll
 /// that is cancelled can lose its task.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -163,7 +163,7 @@ impl Cluster {
 
     /// Makes a unary call on behalf of `caller`, with `deadline` on the wire.
     ///
-    /// The call itself is waited for some seconds longer, so that it ends by the cluster's answer.
+    /// A poll is waited for some seconds longer, so that it ends by the cluster's answer.
     pub async fn call(
         &self,
         method: &'static Method,
@@ -181,7 +181,11 @@ impl Cluster {
         let origin = transport.origin();
         let mut grpc = Grpc::with_origin(transport, origin).max_decoding_message_size(MAX_ANSWER);
         let call = grpc.unary(request, PathAndQuery::from_static(method.path), RawCodec);
-        match tokio::time::timeout(deadline + PATIENCE, call).await {
+        let patience = match method.class {
+            Class::Poll { .. } => PATIENCE,
+            _ => Duration::ZERO,
+        };
+        match tokio::time::timeout(deadline + patience, call).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(status),
             Err(_) => Err(Status::deadline_exceeded(format!(
