@@ -89,7 +89,7 @@ e2e: filter panko
 	  venv=$$(scripts/tools venv tests/sdk/python/requirements.txt) && \
 	  scripts/tools go tests/sdk/go $(TARGET)/checklist-go && \
 	  PANKO_PYTHON=$$venv/bin/python PANKO_CHECKLIST_GO=$(TARGET)/checklist-go \
-	  cargo test --locked --package panko-tests -- --test-threads=1 --nocapture
+	  cargo test --locked --package panko-tests --no-fail-fast -- --test-threads=1 --nocapture
 
 # The checklist in every SDK, on both servers, with names that are equal and that differ. Needs Java 17 with Maven,
 # and Node.js 20, besides what `make test` needs.

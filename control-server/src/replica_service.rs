@@ -83,8 +83,8 @@ impl ReplicaService for Service {
         let key = PoolKey(offer.pool_key);
         let (reply, taken) = oneshot::channel();
         let expires = Instant::now() + Duration::from_millis(offer.expires_in_ms.into());
-        let (body, cluster) = (offer.response, offer.cluster);
-        let task = Offered { body, cluster, expires, taken: reply };
+        let (body, cluster, namespace) = (offer.response, offer.cluster, offer.namespace);
+        let task = Offered { body, cluster, namespace, expires, taken: reply };
         let taken = self.pools.take(&key, task, taken).await;
         Ok(Response::new(OfferTaskResponse { taken }))
     }

@@ -35,6 +35,8 @@ pub struct Offer {
     pub pool_key: Bytes,
     /// The cluster that gave it.
     pub cluster: String,
+    /// The physical namespace there.
+    pub namespace: String,
     /// What the poll brought.
     pub body: Bytes,
     /// Until when it may be held.
@@ -130,6 +132,7 @@ impl Replicas {
                 server: self.server.to_string(),
                 pool_key: offer.pool_key.clone(),
                 cluster: offer.cluster.clone(),
+                namespace: offer.namespace.clone(),
                 response: offer.body.clone(),
                 expires_in_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
             };

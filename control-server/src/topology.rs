@@ -49,6 +49,9 @@ pub struct Member {
     pub cluster: Arc<Cluster>,
     /// The physical namespace's name.
     pub namespace: String,
+    /// What operators and callers know it by: the cluster's name, and with a slash the namespace's where the
+    /// cluster has several members.
+    pub name: Arc<str>,
     /// How its cluster names namespaces, where it does so otherwise than callers.
     pub dialect: Option<Arc<Dialect>>,
     withdraws_polls: AtomicBool,
@@ -125,7 +128,13 @@ impl Topology {
                 let withdraws_polls = AtomicBool::new(false);
                 let own = (namespace.name.as_str(), member.cluster.as_str(), physical.as_str());
                 let dialect = Dialect::of(&member.cluster, Some(own), places());
-                Some(Arc::new(Member { cluster, namespace: physical, dialect, withdraws_polls }))
+                let here = namespace.members.iter().filter(|m| m.cluster == member.cluster);
+                let name = match here.count() {
+                    1 => cluster.name().clone(),
+                    _ => format!("{}/{physical}", member.cluster).into(),
+                };
+                let namespace = physical;
+                Some(Arc::new(Member { cluster, namespace, name, dialect, withdraws_polls }))
             });
             let (name, members) = (namespace.name.as_str().into(), members.collect());
             let (weights, spread) = (namespace.weights(), namespace.spread.clone());

@@ -9,8 +9,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use panko_control_server::config::Limits;
 use panko_control_server::pool::key::worker_id;
+use panko_control_server::pool::shell::Offered;
 use panko_routing::wire::fields::{last_bytes, put_bytes};
 use support::{World, delivered, token, until};
+use tokio::time::Instant;
 use tonic::Code;
 
 const KEY: &str = "Bearer key";
@@ -212,4 +214,34 @@ async fn a_worker_that_has_shut_down_gets_no_task_by_a_late_poll() {
     world.fakes[0].add_task("1");
     assert_eq!(token(&world.poll(KEY, b"").await.unwrap()), "");
     assert!(world.fakes[0].polls.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn two_namespaces_of_one_cluster_are_two_members() {
+    let world = World::with(1, &["orders", "orders-2"], Limits::default()).await;
+    let worker = world.poll(KEY, b"");
+    let check = async {
+        until(|| !world.fakes[0].polls.lock().unwrap().is_empty()).await;
+        let status = world.pools.status().await;
+        let members: Vec<_> = status[0].open_polls.keys().map(String::as_str).collect();
+        assert_eq!(members.len(), 2, "{members:?}");
+        assert!(members.contains(&"c0/orders") && members.contains(&"c0/orders-2"));
+        let mut taken = Vec::new();
+        for namespace in ["elsewhere", "orders-2"] {
+            let (reply, answer) = tokio::sync::oneshot::channel();
+            let mut body = Vec::new();
+            put_bytes(&mut body, 1, namespace.as_bytes());
+            let offered = Offered {
+                body: body.into(),
+                cluster: "c0".to_owned(),
+                namespace: namespace.to_owned(),
+                expires: Instant::now() + Duration::from_secs(5),
+                taken: reply,
+            };
+            taken.push(world.pools.take(&world.key(KEY), offered, answer).await);
+        }
+        assert_eq!(taken, [false, true]);
+    };
+    let (answer, ()) = tokio::join!(worker, check);
+    assert_eq!(delivered(answer), "orders-2");
 }

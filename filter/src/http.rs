@@ -155,9 +155,9 @@ impl HttpContext for Http {
         }
     }
 
-    fn on_http_response_body(&mut self, body_size: usize, _: bool) -> Action {
+    fn on_http_response_body(&mut self, body_size: usize, end_of_stream: bool) -> Action {
         match &mut self.translation {
-            Some(translation) => translation.answer(body_size),
+            Some(translation) => translation.answer(body_size, end_of_stream),
             None => Action::Continue,
         }
     }

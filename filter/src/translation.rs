@@ -56,9 +56,12 @@ impl Translation {
         Ok(Action::Continue)
     }
 
-    /// Looks at an answer's headers. They wait for its message, which may be one that cannot be edited.
+    /// Looks at an answer's headers. They wait for its message, which may be one that cannot be edited. What
+    /// is not gRPC, from a proxy on the way, has no message and passes as it is.
     pub fn answer_headers(&mut self, end: bool) -> Action {
-        if self.answer_done || end {
+        let content_type = host::response_header("content-type");
+        let grpc = content_type.is_some_and(|value| value.starts_with("application/grpc"));
+        if self.answer_done || end || !grpc {
             self.answer_done = true;
             return Action::Continue;
         }
@@ -71,8 +74,9 @@ impl Translation {
         Action::Pause
     }
 
-    /// Looks at an answer of which `buffered` bytes have come.
-    pub fn answer(&mut self, buffered: usize) -> Action {
+    /// Looks at an answer of which `buffered` bytes have come. One that ends before its message does is the
+    /// client's to judge.
+    pub fn answer(&mut self, buffered: usize, end: bool) -> Action {
         if self.answer_done {
             return Action::Continue;
         }
@@ -86,7 +90,8 @@ impl Translation {
             return Action::Pause;
         }
         let Some(length) = length.map(|length| length as usize).filter(|n| *n <= buffered) else {
-            return Action::Pause;
+            self.answer_done = end;
+            return if end { Action::Continue } else { Action::Pause };
         };
         self.answer_done = true;
         let body = host::response_body(0, length);

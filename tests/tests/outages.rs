@@ -8,6 +8,7 @@ use panko_tests::bare::{Client, until};
 use panko_tests::frames::{Connection, End};
 use panko_tests::sandbox::{homes, start};
 use temporalio_protos::temporal::api::enums::v1::WorkflowExecutionStatus as Status;
+use temporalio_protos::temporal::api::workflowservice::v1 as api;
 use tonic::Code;
 
 const QUEUE: &str = "outages";
@@ -131,6 +132,44 @@ async fn one_cluster_stops_and_the_workflows_of_the_other_go_on() -> Result<()> 
 
     sandbox.start_part("b").await?;
     complete(&client, &on_b).await?;
+    worker.abort();
+    sandbox.stop_all().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_hangs_holds_up_nobody_for_long() -> Result<()> {
+    let mut sandbox = start(Kind::Cli, &EVEN).await?;
+    let client = Client::new(sandbox.addresses().address)?;
+    let mut homes = homes("hang", 20, &EVEN);
+    let (on_a, on_b) =
+        (homes.remove("a").unwrap_or_default(), homes.remove("b").unwrap_or_default());
+    client.start(&on_a[0], QUEUE).await?;
+    client.start(&on_b[0], QUEUE).await?;
+    sandbox.hang_part("b", true)?;
+
+    // What SDKs ask when they connect; some wait no longer than 5 s.
+    let nothing = api::GetSystemInfoRequest::default();
+    let _: api::GetSystemInfoResponse = client.call("GetSystemInfo", &nothing, 5 * SECOND).await?;
+    let namespace = "default".to_owned();
+    let named =
+        api::DescribeNamespaceRequest { namespace: namespace.clone(), ..Default::default() };
+    let _: api::DescribeNamespaceResponse =
+        client.call("DescribeNamespace", &named, 5 * SECOND).await?;
+    // The other cluster's part, before the caller's deadline, and who is missing.
+    let list = api::ListWorkflowExecutionsRequest { namespace, ..Default::default() };
+    let (_, metadata) = client.call_with_metadata("ListWorkflowExecutions", &list).await?;
+    let missing = metadata.get("panko-missing-clusters").and_then(|v| v.to_str().ok());
+    ensure!(missing == Some("b"), "{metadata:?}");
+    // The other cluster's workflows as ever; of those that it does not have nobody knows.
+    ensure!(client.status(&on_a[0]).await? == Status::Running);
+    let unknown = client.status(&on_a[1]).await.expect_err("it was never started");
+    ensure!(unknown.code() == Code::Unavailable, "{unknown}");
+
+    sandbox.hang_part("b", false)?;
+    let worker = client.clone();
+    let worker = tokio::spawn(async move { worker.work(QUEUE, 2).await });
+    complete(&client, &[on_a[0].clone(), on_b[0].clone()]).await?;
     worker.abort();
     sandbox.stop_all().await;
     Ok(())

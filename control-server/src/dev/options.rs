@@ -28,6 +28,10 @@ pub struct Options {
     /// Call each cluster's namespaces otherwise: NAMESPACE-CLUSTER, so that default is default-a on a.
     #[arg(long)]
     pub rename: bool,
+    /// How many namespaces of each cluster serve a virtual one. Beyond the first they are called
+    /// NAMESPACE-2 and so on.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub per_cluster: u8,
     /// Have every start look on all clusters first whether its id is open there.
     #[arg(long)]
     pub locate_before_start: bool,
@@ -163,10 +167,18 @@ fn setting(text: &str) -> Result<(String, serde_json::Value), String> {
 }
 
 impl Options {
-    /// What a virtual namespace is called on a cluster.
+    /// What a virtual namespace is called on a cluster: the first there that serves it.
     #[must_use]
     pub fn physical(&self, namespace: &str, cluster: &str) -> String {
         if self.rename { format!("{namespace}-{cluster}") } else { namespace.to_owned() }
+    }
+
+    /// All namespaces of a cluster that serve a virtual one.
+    #[must_use]
+    pub fn physicals(&self, namespace: &str, cluster: &str) -> Vec<String> {
+        let first = self.physical(namespace, cluster);
+        let further = (2..=self.per_cluster).map(|n| format!("{first}-{n}"));
+        std::iter::once(first.clone()).chain(further).collect()
     }
 
     /// What this cluster is.

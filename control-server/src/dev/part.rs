@@ -93,6 +93,15 @@ impl Part {
         }
     }
 
+    /// Has it hang, or go on.
+    pub fn hang(&self, does: bool) {
+        match &self.process {
+            Some(process) if does => process.hang(),
+            Some(process) => process.go_on(),
+            None => {}
+        }
+    }
+
     /// Waits until it ends by itself; for ever when it does not run.
     pub async fn ended(&self) -> Error {
         match &self.process {

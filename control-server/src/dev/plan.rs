@@ -81,7 +81,7 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
     let width = addresses.control_servers.iter().map(|one| one.name.len()).max().unwrap_or(0);
     let mut parts = Parts { made: Vec::new(), options, data, width };
     for (name, cluster) in names.iter().zip(clusters) {
-        let physical = options.namespaces.iter().map(|n| options.physical(n, name));
+        let physical = options.namespaces.iter().flat_map(|n| options.physicals(n, name));
         let namespaces = physical.collect();
         let ready = Ready::Cluster { address: cluster.address, namespaces };
         parts.add(name, Stage::Clusters, cluster.command, ready)?;
@@ -119,15 +119,17 @@ fn in_config(name: &str, cluster: &Cluster) -> config::Cluster {
 }
 
 fn namespace(name: &str, clusters: &[String], options: &Options) -> config::Namespace {
-    let member = |cluster: &String| config::Member {
-        cluster: cluster.clone(),
-        namespace: options.rename.then(|| options.physical(name, cluster)),
-        weight: options.weight(cluster),
-        state: config::MemberState::Active,
-    };
+    let members = clusters.iter().flat_map(|cluster| {
+        options.physicals(name, cluster).into_iter().map(|physical| config::Member {
+            cluster: cluster.clone(),
+            namespace: Some(physical).filter(|physical| physical != name),
+            weight: options.weight(cluster),
+            state: config::MemberState::Active,
+        })
+    });
     config::Namespace {
         name: name.to_owned(),
-        members: clusters.iter().map(member).collect(),
+        members: members.collect(),
         spread: options.spread.iter().cloned().collect(),
         missing_member: config::MissingMember::default(),
         locate_before_start: options.locate_before_start,

@@ -99,6 +99,16 @@ impl Process {
         }
     }
 
+    /// Has the child hang, as one whose machine is too busy: it keeps its connections and says nothing.
+    pub fn hang(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Has a child that hangs go on.
+    pub fn go_on(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
     /// Kills the child, as a crash would.
     pub async fn kill(&self) -> ExitStatus {
         self.log.hush(true);

@@ -78,6 +78,12 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Has one part hang, or go on: meanwhile it keeps its connections and says nothing.
+    pub fn hang_part(&mut self, name: &str, does: bool) -> Result<(), Error> {
+        self.part(name)?.hang(does);
+        Ok(())
+    }
+
     /// Stops one part and starts it again.
     pub async fn restart_part(&mut self, name: &str) -> Result<(), Error> {
         self.stop_part(name).await?;

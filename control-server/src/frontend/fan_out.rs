@@ -62,11 +62,15 @@ pub(super) fn refused_alike<'a>(
 
 /// A member's error, told as its own.
 pub(super) fn told_by(member: &Member, status: &Status) -> Status {
-    told_by_cluster(&member.cluster, status)
+    told(&member.name, status)
 }
 
 /// A cluster's error, told as its own.
 pub(super) fn told_by_cluster(cluster: &Cluster, status: &Status) -> Status {
-    let message = format!("cluster {}: {}", cluster.name(), status.message());
+    told(cluster.name(), status)
+}
+
+fn told(by: &str, status: &Status) -> Status {
+    let message = format!("cluster {by}: {}", status.message());
     Status::with_details(status.code(), message, status.details().to_vec().into())
 }

@@ -68,7 +68,7 @@ pub(super) async fn look(member: &Member, target: &Target) -> Result<Option<Foun
     };
     let (describe, own) = (method(question.path)?, member.cluster.own());
     let silent = |why: &str| {
-        let cluster = member.cluster.name();
+        let cluster = &member.name;
         Status::unavailable(format!(
             "cluster {cluster} does not say whether it has {}:{}: {why}; try again when it is up",
             target.kind,

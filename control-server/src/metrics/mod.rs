@@ -21,18 +21,18 @@ pub struct PoolLabels {
     method: String,
 }
 
-/// Labels of what is counted by pool and cluster.
+/// Labels of what is counted by pool and member.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OpenLabels {
     namespace: String,
     method: String,
-    cluster: String,
+    member: String,
 }
 
 /// Labels of polls on clusters that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct FailureLabels {
-    cluster: String,
+    member: String,
     code: String,
 }
 

@@ -85,8 +85,7 @@ impl Metrics {
             PoolLabels { namespace: namespace.name.to_string(), method: method.to_owned() };
         let open = namespace.members.iter().map(|member| {
             let PoolLabels { namespace, method } = labels.clone();
-            let labels =
-                OpenLabels { namespace, method, cluster: member.cluster.name().to_string() };
+            let labels = OpenLabels { namespace, method, member: member.name.to_string() };
             Shown::new(&self.open.get_or_create(&labels))
         });
         PoolMetrics {
@@ -150,8 +149,8 @@ impl PoolMetrics {
     }
 
     /// A poll on a cluster failed.
-    pub fn failed(&self, cluster: &str, code: Code) {
-        let labels = FailureLabels { cluster: cluster.to_owned(), code: format!("{code:?}") };
+    pub fn failed(&self, member: &str, code: Code) {
+        let labels = FailureLabels { member: member.to_owned(), code: format!("{code:?}") };
         self.metrics.failed.get_or_create(&labels).inc();
     }
 }

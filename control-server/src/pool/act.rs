@@ -83,7 +83,7 @@ impl Shell {
                 let _errand = errand;
                 let Ok(shutdown) = method(SHUTDOWN_WORKER) else { return };
                 if let Err(status) = member.call(shutdown, &caller, body, ERRAND_DEADLINE).await {
-                    tracing::debug!(cluster = %member.cluster.name(), %status, "polls could not be withdrawn; they end by their deadlines");
+                    tracing::debug!(member = %member.name, %status, "polls could not be withdrawn; they end by their deadlines");
                 }
             });
         }
@@ -129,6 +129,7 @@ impl Shell {
         let offer = Offer {
             pool_key: self.key.0.clone(),
             cluster: member.map(|member| member.cluster.name().to_string()).unwrap_or_default(),
+            namespace: member.map(|member| member.namespace.clone()).unwrap_or_default(),
             body: task.body.clone(),
             expires: task.expires,
         };
@@ -151,21 +152,21 @@ impl Shell {
         let task_queue = &self.newest.task_queue;
         let (Some(from), Some((method, body))) = (from, call) else {
             tracing::warn!(
-                cluster = self.cluster(member),
+                member = self.member_name(member),
                 task_queue,
                 "nobody came for an activity task, which cannot be given back; its cluster's timeout starts it again"
             );
             self.metrics.lost.inc();
             return;
         };
-        tracing::info!(cluster = %from.cluster.name(), task_queue, "nobody came for a task: given back");
+        tracing::info!(member = %from.name, task_queue, "nobody came for a task: given back");
         self.metrics.given_back();
         let (caller, errand) = (self.newest.caller.clone(), self.around.totals.errand());
         tokio::spawn(async move {
             let _errand = errand;
             let result = from.call(method, &caller, body, ERRAND_DEADLINE).await;
             if let Err(status) = result {
-                tracing::warn!(cluster = %from.cluster.name(), %status, "a task could not be given back; its timeout starts it again");
+                tracing::warn!(member = %from.name, %status, "a task could not be given back; its timeout starts it again");
             }
         });
     }

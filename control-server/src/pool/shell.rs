@@ -84,6 +84,8 @@ pub struct Offered {
     pub body: Bytes,
     /// The cluster that gave it.
     pub cluster: String,
+    /// The physical namespace there.
+    pub namespace: String,
     /// Until when it may be held.
     pub expires: Instant,
     /// Whether it is taken.
@@ -276,9 +278,9 @@ impl Shell {
                     }
                     failure => failure,
                 };
-                let (cluster, task_queue) = (self.cluster(member), &self.newest.task_queue);
-                self.metrics.failed(cluster, status.code());
-                tracing::debug!(cluster, task_queue, %status, "a poll failed");
+                let (member, task_queue) = (self.member_name(member), &self.newest.task_queue);
+                self.metrics.failed(member, status.code());
+                tracing::debug!(member, task_queue, %status, "a poll failed");
                 self.failures.insert(open, status);
                 self.step(Event::PollFailed { open, failure });
                 self.failures.clear();
@@ -298,9 +300,10 @@ impl Shell {
 
     /// Another replica's task becomes this pool's own, if a worker waits for it.
     fn offered(&mut self, offered: Offered) {
-        let Offered { body, cluster, expires, taken } = offered;
+        let Offered { body, cluster, namespace, expires, taken } = offered;
         let mut members = self.namespace.members.iter();
-        let member = members.position(|member| *cluster == **member.cluster.name());
+        let member =
+            members.position(|m| *cluster == **m.cluster.name() && namespace == m.namespace);
         let Some(member) = member else {
             // The other replica may have gone meanwhile.
             let _ = taken.send(false);
@@ -340,8 +343,8 @@ impl Shell {
         self.shown.show(&self.pool, self.tasks.len());
     }
 
-    pub(super) fn cluster(&self, member: usize) -> &str {
-        self.namespace.members.get(member).map_or("", |m| m.cluster.name())
+    pub(super) fn member_name(&self, member: usize) -> &str {
+        self.namespace.members.get(member).map_or("", |m| &m.name)
     }
 }
 

@@ -11,8 +11,7 @@ pub type PoolStatus = Message;
 /// Looks at a pool.
 pub(super) fn of(shell: &Shell) -> PoolStatus {
     let members = shell.namespace.members.iter().enumerate();
-    let open = members
-        .map(|(n, member)| (member.cluster.name().to_string(), shell.pool.open_on(n) as u64));
+    let open = members.map(|(n, member)| (member.name.to_string(), shell.pool.open_on(n) as u64));
     let held = shell.tasks.values().filter(|task| task.held);
     let oldest = held.map(|task| task.came.elapsed().as_millis() as u64).max();
     PoolStatus {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use panko_control_server::caller::Caller;
 use panko_control_server::config::{Callers, Config, Limits};
 use panko_control_server::metrics::Metrics;
-use panko_control_server::pool::key::Poll;
+use panko_control_server::pool::key::{Poll, PoolKey};
 use panko_control_server::pool::registry::Registry;
 use panko_control_server::pool::shell::Answer;
 use panko_control_server::raw::RawCodec;
@@ -113,6 +113,11 @@ pub struct World {
 
 impl World {
     pub async fn of(clusters: usize, limits: Limits) -> Self {
+        Self::with(clusters, &["orders"], limits).await
+    }
+
+    /// Each fake serves the virtual namespace with all of these.
+    pub async fn with(clusters: usize, namespaces: &[&str], limits: Limits) -> Self {
         let (mut fakes, mut yaml, mut members) = (Vec::new(), String::new(), String::new());
         for n in 0..clusters {
             let fake = Arc::new(FakeCluster::default());
@@ -130,7 +135,9 @@ impl World {
             tokio::spawn(axum::serve(listener, router).into_future());
             fakes.push(fake);
             yaml += &format!("  - {{ name: c{n}, address: \"{address}\" }}\n");
-            members += &format!("      - {{ cluster: c{n} }}\n");
+            for namespace in namespaces {
+                members += &format!("      - {{ cluster: c{n}, namespace: {namespace} }}\n");
+            }
         }
         let yaml =
             format!("clusters:\n{yaml}namespaces:\n  - name: orders\n    members:\n{members}");
@@ -144,20 +151,15 @@ impl World {
 
     /// A worker's poll for activities. `extra` are more bytes of its request.
     pub async fn poll(&self, authorization: &str, extra: &[u8]) -> Result<Answer, Status> {
-        let mut metadata = tonic::metadata::MetadataMap::new();
-        metadata.insert("authorization", authorization.parse().unwrap());
-        let (mut queue, mut body) = (Vec::new(), Vec::new());
-        put_bytes(&mut queue, 1, b"queue");
-        put_bytes(&mut body, 1, b"orders");
-        put_bytes(&mut body, 2, &queue);
-        put_bytes(&mut body, 8, b"worker");
-        body.extend_from_slice(extra);
-        let method = Method::by_path(ACTIVITY).unwrap();
-        let caller = Caller::of(&metadata);
-        let poll = Poll::read(method, caller, &Callers::default(), body.into()).unwrap();
+        let poll = worker_poll(authorization, extra);
         let namespace = self.topology.namespace("orders").unwrap();
         let answer_by = Instant::now() + Duration::from_secs(10);
         self.pools.park(namespace, poll, "", answer_by).await
+    }
+
+    /// The key of the pool of such polls.
+    pub fn key(&self, authorization: &str) -> PoolKey {
+        worker_poll(authorization, b"").key
     }
 
     /// The sum of a metric's series.
@@ -166,6 +168,20 @@ impl World {
         let series = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
         series.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
+}
+
+fn worker_poll(authorization: &str, extra: &[u8]) -> Poll {
+    let mut metadata = tonic::metadata::MetadataMap::new();
+    metadata.insert("authorization", authorization.parse().unwrap());
+    let (mut queue, mut body) = (Vec::new(), Vec::new());
+    put_bytes(&mut queue, 1, b"queue");
+    put_bytes(&mut body, 1, b"orders");
+    put_bytes(&mut body, 2, &queue);
+    put_bytes(&mut body, 8, b"worker");
+    body.extend_from_slice(extra);
+    let method = Method::by_path(ACTIVITY).unwrap();
+    let caller = Caller::of(&metadata);
+    Poll::read(method, caller, &Callers::default(), body.into()).unwrap()
 }
 
 /// The token of the task in an answer; empty when there is none.

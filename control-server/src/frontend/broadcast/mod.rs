@@ -106,10 +106,10 @@ fn told(member: &Member, status: &Status, have: Vec<&Member>) -> Status {
     if have.is_empty() {
         return told_by(member, status);
     }
-    let have: Vec<_> = have.iter().map(|member| member.cluster.name().as_ref()).collect();
+    let have: Vec<_> = have.iter().map(|member| member.name.as_ref()).collect();
     let message = format!(
         "cluster {}: {} (done on {}; repeat the call, and it is done on the rest: what is done already stays as it is)",
-        member.cluster.name(),
+        member.name,
         status.message(),
         have.join(", ")
     );

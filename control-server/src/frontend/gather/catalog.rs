@@ -65,7 +65,7 @@ impl Frontend {
         let mut rows = Rows::new();
         for (_, member, answer) in there {
             collect(&answer, &catalog, &mut rows).map_err(|error| {
-                let cluster = member.cluster.name();
+                let cluster = &member.name;
                 Status::internal(format!(
                     "{}: cluster {cluster}'s answer: {error}",
                     call.method.name

@@ -63,8 +63,7 @@ impl Frontend {
                 if position == Position::Skipped {
                     let why =
                         "it was down when this listing began; begin again without a page token";
-                    left_out
-                        .push(Missing { cluster: member.cluster.name().clone(), why: why.into() });
+                    left_out.push(Missing { cluster: member.name.clone(), why: why.into() });
                 }
                 let source = OfMember { member, call, request: &request, at, deadline };
                 Pages::new(source, position)
@@ -77,10 +76,8 @@ impl Frontend {
             if !is_missing(&status) {
                 return Err(told_by(member, &status));
             }
-            left_out.push(Missing {
-                cluster: member.cluster.name().clone(),
-                why: status.message().to_owned(),
-            });
+            left_out
+                .push(Missing { cluster: member.name.clone(), why: status.message().to_owned() });
             Ok(())
         };
         let rows = match at.ordered() {
@@ -151,7 +148,7 @@ impl Source for OfMember<'_> {
         let (method, caller) = (self.call.method, &self.call.caller);
         let answer = self.member.call(method, caller, body.into(), self.deadline).await?;
         let strange = |error: Error| {
-            let cluster = self.member.cluster.name();
+            let cluster = &self.member.name;
             Status::internal(format!("{}: cluster {cluster}'s answer: {error}", method.name))
         };
         let (rows, next) = read_page(&answer, ROWS, NEXT_PAGE_TOKEN).map_err(strange)?;

@@ -34,7 +34,7 @@ impl<'a> Answers<'a> {
                 Ok(body) => answers.there.push((index, member, body)),
                 Err(status) if is_missing(&status) => {
                     down = told_by(member, &status);
-                    let (cluster, why) = (member.cluster.name().clone(), status.message().into());
+                    let (cluster, why) = (member.name.clone(), status.message().into());
                     answers.missing.push(Missing { cluster, why });
                 }
                 Err(status) => return Err(told_by(member, &status)),
