@@ -174,8 +174,11 @@ var checks = []check{
 	{"an activity is completed by its token", byToken},
 	{"an activity is completed by its id", byID},
 	{"a schedule is made, triggered, listed and deleted", schedules},
+	{"a schedule is paused, changed and backfilled", backfills},
+	{"a memo and search attributes are set, changed and searched", marks},
 	{"lists and counts have the workflows of all clusters", lists},
 	{"a batch terminates by query", batches},
 	{"a worker version is made current", versions},
+	{"a new version takes over by a ramp", ramps},
 	{"Nexus operations end now and later, on any cluster", nexusOperations},
 }

@@ -4,69 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"go.temporal.io/api/batch/v1"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 )
-
-// schedules starts a workflow by a schedule, which is found under the id that the schedule gave it.
-func schedules(ctx context.Context, s *stage) error {
-	id := "schedule-" + s.cluster.id()
-	handle, err := s.client.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID:   id,
-		Spec: client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: time.Hour}}},
-		Action: &client.ScheduleWorkflowAction{
-			ID: "by-" + id, Workflow: echo, Args: []any{"scheduled"}, TaskQueue: s.queue,
-		},
-	})
-	if err != nil {
-		return err
-	}
-	if err := handle.Trigger(ctx, client.ScheduleTriggerOptions{}); err != nil {
-		return err
-	}
-	var started string
-	err = until(ctx, "the scheduled run", func() (bool, error) {
-		told, err := handle.Describe(ctx)
-		if err != nil {
-			return false, err
-		}
-		if actions := told.Info.RecentActions; len(actions) > 0 {
-			started = actions[0].StartWorkflowResult.WorkflowID
-		}
-		return started != "", nil
-	})
-	if err != nil {
-		return err
-	}
-	if err := result(ctx, s.client.GetWorkflow(ctx, started, ""), "scheduled"); err != nil {
-		return err
-	}
-	err = until(ctx, "the schedule in the list", func() (bool, error) {
-		list, err := s.client.ScheduleClient().List(ctx, client.ScheduleListOptions{PageSize: 1})
-		if err != nil {
-			return false, err
-		}
-		for list.HasNext() {
-			entry, err := list.Next()
-			if err != nil {
-				return false, err
-			}
-			if entry.ID == id {
-				return true, nil
-			}
-		}
-		return false, nil
-	})
-	if err != nil {
-		return err
-	}
-	return handle.Delete(ctx)
-}
 
 // lists has three workflows on this cluster; the queue's others are on all.
 func lists(ctx context.Context, s *stage) error {
@@ -142,38 +88,58 @@ func batches(ctx context.Context, s *stage) error {
 	return nil
 }
 
-// versions has a versioned worker of its own, whose version gets the workflows once it is current.
-func versions(ctx context.Context, s *stage) error {
-	name, queue := "shop-"+s.queue+s.cluster.name, "versioned-"+s.queue+s.cluster.name
-	version := worker.WorkerDeploymentVersion{DeploymentName: name, BuildID: "one"}
-	w := worker.New(s.client, queue, worker.Options{DeploymentOptions: worker.DeploymentOptions{
-		UseVersioning: true, Version: version, DefaultVersioningBehavior: workflow.VersioningBehaviorPinned,
-	}})
-	w.RegisterWorkflow(echo)
-	if err := w.Start(); err != nil {
+// marks has a memo and a search attribute of the checklist's own, which the workflow changes.
+func marks(ctx context.Context, s *stage) error {
+	_, err := s.client.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
+		Namespace:        s.namespace,
+		SearchAttributes: map[string]enums.IndexedValueType{mark.GetName(): enums.INDEXED_VALUE_TYPE_KEYWORD},
+	})
+	var there *serviceerror.AlreadyExists
+	if err != nil && !errors.As(err, &there) {
 		return err
 	}
-	defer w.Stop()
-	deployment := s.client.WorkerDeploymentClient().GetHandle(name)
-	err := until(ctx, "the version is known", func() (bool, error) {
-		_, err := deployment.SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: "one"})
+	query := func(value string) *workflowservice.ListWorkflowExecutionsRequest {
+		return &workflowservice.ListWorkflowExecutionsRequest{
+			Namespace: s.namespace, Query: fmt.Sprintf("%s = '%s'", mark.GetName(), value),
+		}
+	}
+	err = until(ctx, "the attribute is known", func() (bool, error) {
+		_, err := s.client.ListWorkflow(ctx, query("none"))
 		return err == nil, err
 	})
 	if err != nil {
 		return err
 	}
 	options := s.options()
-	options.TaskQueue = queue
-	run, err := s.client.ExecuteWorkflow(ctx, options, echo, "versioned")
+	value := "value-" + options.ID
+	options.Memo = map[string]any{"note": "kept"}
+	options.TypedSearchAttributes = temporal.NewSearchAttributes(mark.ValueSet(value))
+	run, err := s.client.ExecuteWorkflow(ctx, options, marked, value+"-changed")
 	if err != nil {
 		return err
 	}
-	if err := result(ctx, run, "versioned"); err != nil {
+	seen := func(value, note string) error {
+		return until(ctx, "it is found", func() (bool, error) {
+			page, err := s.client.ListWorkflow(ctx, query(value))
+			if err != nil || len(page.GetExecutions()) != 1 {
+				return false, err
+			}
+			info := page.GetExecutions()[0]
+			var told string
+			if err := converter.GetDefaultDataConverter().FromPayload(info.GetMemo().GetFields()["note"], &told); err != nil {
+				return false, err
+			}
+			return info.GetExecution().GetWorkflowId() == run.GetID() && told == note, equal(told, note)
+		})
+	}
+	if err := seen(value, "kept"); err != nil {
 		return err
 	}
-	told, err := s.client.DescribeWorkflowExecution(ctx, run.GetID(), "")
-	if err != nil {
+	if err := s.client.SignalWorkflow(ctx, run.GetID(), "", "change", nil); err != nil {
 		return err
 	}
-	return equal(told.GetWorkflowExecutionInfo().GetVersioningInfo().GetDeploymentVersion().GetBuildId(), "one")
+	if err := run.Get(ctx, nil); err != nil {
+		return err
+	}
+	return seen(value+"-changed", "changed")
 }

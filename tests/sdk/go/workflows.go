@@ -12,7 +12,7 @@ import (
 )
 
 func register(w worker.Worker) {
-	for _, f := range []any{echo, counter, parent, again, sleeper, worksLocally, works} {
+	for _, f := range []any{echo, counter, marked, parent, again, sleeper, worksLocally, works} {
 		w.RegisterWorkflow(f)
 	}
 	registerNexus(w)
@@ -69,6 +69,18 @@ func again(ctx workflow.Context, left int) (int, error) {
 		return 0, nil
 	}
 	return 0, workflow.NewContinueAsNewError(ctx, again, left-1)
+}
+
+// mark is a search attribute of the checklist's own.
+var mark = temporal.NewSearchAttributeKeyKeyword("PankoMark")
+
+// marked changes its memo and its search attribute once it is told to.
+func marked(ctx workflow.Context, value string) error {
+	workflow.GetSignalChannel(ctx, "change").Receive(ctx, nil)
+	if err := workflow.UpsertMemo(ctx, map[string]any{"note": "changed"}); err != nil {
+		return err
+	}
+	return workflow.UpsertTypedSearchAttributes(ctx, mark.ValueSet(value))
 }
 
 func sleeper(ctx workflow.Context) (string, error) {

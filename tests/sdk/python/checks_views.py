@@ -1,25 +1,33 @@
 """Checks of what is seen of many workflows at once: lists, schedules, batches."""
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 from temporalio.api.batch.v1 import BatchOperationTermination
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import StartBatchOperationRequest
 from temporalio.client import (
     Schedule,
     ScheduleActionStartWorkflow,
+    ScheduleBackfill,
     ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
     ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
 )
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import TerminatedError
 from temporalio.service import RPCError, RPCStatusCode
 
 import expect
 from context import Context
 from registry import check
-from workflows import Counter, Echo
+from workflows import MARK, Counter, Echo, Marked
 
 
 @check
@@ -67,6 +75,98 @@ async def a_schedule_is_made_triggered_listed_and_deleted(ctx: Context) -> None:
 
     await until("the schedule in the list", is_listed)
     await handle.delete()
+
+
+@check
+async def a_schedule_is_paused_changed_and_backfilled(ctx: Context) -> None:
+    schedule_id = f"schedule-{ctx.homes.take(ctx.cluster.name)}"
+    action = ScheduleActionStartWorkflow(
+        Echo.run, "before", id=f"by-{schedule_id}", task_queue=ctx.task_queue
+    )
+    spec = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(hours=1))])
+    handle = await ctx.client.create_schedule(
+        schedule_id, Schedule(action=action, spec=spec)
+    )
+    await handle.pause(note="a test")
+    described = await handle.describe()
+    expect.equal(described.schedule.state.paused, True)
+    expect.equal(described.schedule.state.note, "a test")
+    await handle.unpause()
+
+    def changed(update: ScheduleUpdateInput) -> ScheduleUpdate:
+        schedule = update.description.schedule
+        schedule.action = dataclasses.replace(action, args=["changed"])
+        return ScheduleUpdate(schedule)
+
+    await handle.update(changed)
+    end = datetime.now(timezone.utc) - timedelta(hours=24)
+    await handle.backfill(
+        ScheduleBackfill(
+            start_at=end - timedelta(minutes=150),
+            end_at=end,
+            overlap=ScheduleOverlapPolicy.ALLOW_ALL,
+        )
+    )
+    runs: list[str] = []
+
+    async def has_run() -> bool:
+        info = (await handle.describe()).info
+        runs[:] = [result.action.workflow_id for result in info.recent_actions]
+        return len(runs) >= 2
+
+    await until("the hours of before", has_run)
+    for run in runs:
+        past = ctx.client.get_workflow_handle(run, result_type=str)
+        expect.equal(await past.result(), "changed")
+    await handle.delete()
+
+
+@check
+async def a_memo_and_search_attributes_are_set_changed_and_searched(
+    ctx: Context,
+) -> None:
+    await ensure_attribute(ctx)
+    value = f"value-{ctx.homes.take(ctx.cluster.name)}"
+    handle = await ctx.start(
+        Marked.run,
+        f"{value}-changed",
+        memo={"note": "kept"},
+        search_attributes=TypedSearchAttributes([SearchAttributePair(MARK, value)]),
+    )
+
+    async def is_found(wanted: str) -> bool:
+        query = f"{MARK.name} = '{wanted}'"
+        rows = [row async for row in ctx.client.list_workflows(query)]
+        return [row.id for row in rows] == [handle.id]
+
+    await until("it is found", lambda: is_found(value))
+    expect.equal((await (await handle.describe()).memo())["note"], "kept")
+    await handle.signal(Marked.change)
+    await handle.result()
+    await until("it is found by the new one", lambda: is_found(f"{value}-changed"))
+    expect.equal((await (await handle.describe()).memo())["note"], "changed")
+
+
+async def ensure_attribute(ctx: Context) -> None:
+    """Servers take a moment until they know a new attribute."""
+    request = AddSearchAttributesRequest(namespace=ctx.client.namespace)
+    request.search_attributes[MARK.name] = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+    try:
+        await ctx.client.operator_service.add_search_attributes(request)
+    except RPCError as error:
+        if error.status != RPCStatusCode.ALREADY_EXISTS:
+            raise
+
+    async def is_known() -> bool:
+        try:
+            await ctx.client.count_workflows(f"{MARK.name} = 'none'")
+        except RPCError as error:
+            if error.status == RPCStatusCode.INVALID_ARGUMENT:
+                return False
+            raise
+        return True
+
+    await until("the attribute is known", is_known)
 
 
 @check

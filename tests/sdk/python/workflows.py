@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import RetryPolicy, SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
@@ -21,6 +21,28 @@ class Echo:
     @workflow.run
     async def run(self, text: str) -> str:
         return text
+
+
+MARK = SearchAttributeKey.for_keyword("PankoMark")
+"""A search attribute of the checklist's own."""
+
+
+@workflow.defn
+class Marked:
+    """Changes its memo and its search attribute once it is told to."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    @workflow.run
+    async def run(self, mark: str) -> None:
+        await workflow.wait_condition(lambda: self._told)
+        workflow.upsert_memo({"note": "changed"})
+        workflow.upsert_search_attributes([MARK.value_set(mark)])
+
+    @workflow.signal
+    def change(self) -> None:
+        self._told = True
 
 
 @workflow.defn
@@ -179,6 +201,7 @@ ALL = [
     Echo,
     Fails,
     Counter,
+    Marked,
     Sleeper,
     Countdown,
     Parent,

@@ -1,5 +1,6 @@
 // The promises: each throws if it is broken.
-import type { Connection } from '@temporalio/client';
+import type { Connection, ScheduleHandle, Workflow, WorkflowHandle } from '@temporalio/client';
+import type { VersioningBehavior } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
 import { tokens } from './activities';
@@ -13,6 +14,46 @@ const namespace = (s: Stage): string => s.client.options.namespace;
 /** What a workflow with this one activity returns. */
 const activity = (name: 'greet' | 'flaky', input: string, wanted: string): Check => async (s) =>
   equal(await (await s.start(workflows.works, name, input)).result(), wanted);
+
+/** A worker of one version, on a queue of the deployment's name. */
+const versioned = (s: Stage, name: string, buildId: string, behavior: VersioningBehavior): Promise<Worker> =>
+  Worker.create({
+    connection: s.native, namespace: namespace(s), taskQueue: name,
+    workflowsPath: require.resolve('./workflows'),
+    workerDeploymentOptions: {
+      version: { deploymentName: name, buildId }, useWorkerVersioning: true,
+      defaultVersioningBehavior: behavior,
+    },
+  });
+
+/** Has a version get what starts. Servers know it once its workers have polled. */
+const current = (s: Stage, name: string, buildId: string): Promise<void> =>
+  until('the version is known', () => s.client.workflowService.setWorkerDeploymentCurrentVersion({
+    namespace: namespace(s), deploymentName: name, buildId, version: `${name}.${buildId}`, identity: 'a test',
+  }).then(() => true));
+
+const begin = <T extends Workflow>(s: Stage, taskQueue: string, workflow: T, ...args: Parameters<T>) =>
+  s.client.workflow.start(workflow, { ...s.options(), taskQueue, args } as never) as Promise<WorkflowHandle<T>>;
+
+/** The version that a workflow runs on. */
+const buildId = async (handle: WorkflowHandle): Promise<string | null | undefined> =>
+  (await handle.describe()).raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId;
+
+/** A schedule that starts echo once an hour. */
+const hourly = (s: Stage, text: string): Promise<ScheduleHandle> => {
+  const scheduleId = `schedule-${s.id()}`;
+  return s.client.schedule.create({
+    scheduleId, spec: { intervals: [{ every: '1 hour' }] },
+    action: {
+      type: 'startWorkflow', workflowType: workflows.echo, workflowId: `by-${scheduleId}`,
+      args: [text], taskQueue: s.queue,
+    },
+  });
+};
+
+/** The workflows that a schedule has started. */
+const runs = async (schedule: ScheduleHandle): Promise<string[]> =>
+  (await schedule.describe()).info.recentActions.map(({ action }) => action.workflow.workflowId);
 
 export const checks: Record<string, Check> = {
   'a workflow returns its result': async (s) =>
@@ -130,29 +171,59 @@ export const checks: Record<string, Check> = {
   },
 
   'a schedule is made, triggered, listed and deleted': async (s) => {
-    const scheduleId = `schedule-${s.id()}`;
-    const schedule = await s.client.schedule.create({
-      scheduleId, spec: { intervals: [{ every: '1 hour' }] },
-      action: {
-        type: 'startWorkflow', workflowType: workflows.echo, workflowId: `by-${scheduleId}`,
-        args: ['scheduled'], taskQueue: s.queue,
-      },
-    });
+    const schedule = await hourly(s, 'scheduled');
     await schedule.trigger();
-    let started = '';
-    await until('the scheduled run', async () => {
-      const [action] = (await schedule.describe()).info.recentActions;
-      if (action?.action.type === 'startWorkflow') started = action.action.workflow.workflowId;
-      return started !== '';
-    });
-    equal(await s.client.workflow.getHandle(started).result(), 'scheduled');
+    let started: string[] = [];
+    await until('the scheduled run', async () => (started = await runs(schedule)).length > 0);
+    equal(await s.client.workflow.getHandle(started[0]).result(), 'scheduled');
     await until('the schedule in the list', async () => {
       for await (const entry of s.client.schedule.list({ pageSize: 1 })) {
-        if (entry.scheduleId === scheduleId) return true;
+        if (entry.scheduleId === schedule.scheduleId) return true;
       }
       return false;
     });
     await schedule.delete();
+  },
+
+  'a schedule is paused, changed and backfilled': async (s) => {
+    const schedule = await hourly(s, 'before');
+    await schedule.pause('a test');
+    const { state } = await schedule.describe();
+    equal(state.paused && state.note, 'a test');
+    await schedule.unpause();
+    await schedule.update((before) => ({ ...before, action: { ...before.action, args: ['changed'] } }));
+    const end = Date.now() - 24 * 3_600_000;
+    await schedule.backfill({ start: new Date(end - 150 * 60_000), end: new Date(end), overlap: 'ALLOW_ALL' });
+    let started: string[] = [];
+    await until('the hours of before', async () => (started = await runs(schedule)).length >= 2);
+    for (const id of started) equal(await s.client.workflow.getHandle(id).result(), 'changed');
+    await schedule.delete();
+  },
+
+  'a memo and search attributes are set, changed and searched': async (s) => {
+    const { mark } = workflows;
+    const { operatorService } = s.client.connection as Connection;
+    const keyword = 2; // INDEXED_VALUE_TYPE_KEYWORD
+    await operatorService
+      .addSearchAttributes({ namespace: namespace(s), searchAttributes: { [mark.name]: keyword } })
+      .catch((error) => equal(error.code, 6)); // ALREADY_EXISTS
+    await until('the attribute is known', () =>
+      s.client.workflow.count(`${mark.name} = 'none'`).then(() => true));
+    const options = s.options();
+    const value = `value-${options.workflowId}`;
+    const handle = await s.client.workflow.start(workflows.marked, {
+      ...options, args: [`${value}-changed`], memo: { note: 'kept' },
+      typedSearchAttributes: [{ key: mark, value }],
+    });
+    const found = (by: string, note: string) => until('it is found', async () => {
+      const rows = [];
+      for await (const info of s.client.workflow.list({ query: `${mark.name} = '${by}'` })) rows.push(info);
+      return rows.length === 1 && rows[0].workflowId === handle.workflowId && rows[0].memo?.note === note;
+    });
+    await found(value, 'kept');
+    await handle.signal(workflows.change);
+    await handle.result();
+    await found(`${value}-changed`, 'changed');
   },
 
   'lists and counts have the workflows of all clusters': async (s) => {
@@ -189,29 +260,38 @@ export const checks: Record<string, Check> = {
 
   'a worker version is made current': async (s) => {
     const name = `shop-${s.queue}-${s.cluster}`;
-    const worker = await Worker.create({
-      connection: s.native, namespace: namespace(s), taskQueue: name,
-      workflowsPath: require.resolve('./workflows'),
-      workerDeploymentOptions: {
-        version: { deploymentName: name, buildId: 'one' }, useWorkerVersioning: true,
-        defaultVersioningBehavior: 'PINNED',
-      },
-    });
+    const worker = await versioned(s, name, 'one', 'PINNED');
     await worker.runUntil(async () => {
-      await until('the version is known', async () => {
-        await s.client.workflowService.setWorkerDeploymentCurrentVersion({
-          namespace: namespace(s), deploymentName: name, buildId: 'one', version: `${name}.one`,
-          identity: 'a test',
-        });
-        return true;
-      });
-      const handle = await s.client.workflow.start(workflows.echo, {
-        ...s.options(), taskQueue: name, args: ['versioned'],
-      });
+      await current(s, name, 'one');
+      const handle = await begin(s, name, workflows.echo, 'versioned');
       equal(await handle.result(), 'versioned');
-      const { versioningInfo } = (await handle.describe()).raw.workflowExecutionInfo ?? {};
-      equal(versioningInfo?.deploymentVersion?.buildId, 'one');
+      equal(await buildId(handle), 'one');
     });
+  },
+
+  'a new version takes over by a ramp': async (s) => {
+    const name = `ramp-${s.queue}-${s.cluster}`;
+    const one = await versioned(s, name, 'one', 'AUTO_UPGRADE');
+    const two = await versioned(s, name, 'two', 'AUTO_UPGRADE');
+    await one.runUntil(two.runUntil(async () => {
+      await current(s, name, 'one');
+      const old = await begin(s, name, workflows.counter);
+      equal(await old.query(workflows.total), 0);
+      equal(await buildId(old), 'one');
+      await until('the version is known', () => s.client.workflowService.setWorkerDeploymentRampingVersion({
+        namespace: namespace(s), deploymentName: name, buildId: 'two', version: `${name}.two`,
+        percentage: 100, identity: 'a test',
+      }).then(() => true));
+      const young = await begin(s, name, workflows.counter);
+      equal(await young.query(workflows.total), 0);
+      equal(await buildId(young), 'two');
+      await current(s, name, 'two');
+      for (const handle of [old, young]) {
+        await handle.signal(workflows.finish);
+        equal(await handle.result(), 0);
+        equal(await buildId(handle), 'two');
+      }
+    }));
   },
 
   'a batch terminates by query': async (s) => {

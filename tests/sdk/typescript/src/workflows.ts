@@ -1,14 +1,18 @@
 // The workflows of the checklist, each as small as its checks allow.
 import {
-  condition, continueAsNew, createNexusServiceClient, defineQuery, defineSignal, defineUpdate, executeChild,
+  condition, upsertMemo, upsertSearchAttributes, continueAsNew, createNexusServiceClient, defineQuery, defineSignal, defineUpdate, executeChild,
   proxyActivities, proxyLocalActivities, setHandler, sleep, ActivityCancellationType,
 } from '@temporalio/workflow';
+import { defineSearchAttributeKey } from '@temporalio/common';
 import type * as activities from './activities';
 import { greeter } from './nexus-service';
 
 export const add = defineSignal<[number]>('add');
+export const change = defineSignal('change');
 export const finish = defineSignal('finish');
 export const total = defineQuery<number>('total');
+/** A search attribute of the checklist's own. */
+export const mark = defineSearchAttributeKey('PankoMark', 'KEYWORD');
 export const plus = defineUpdate<number, [number]>('plus');
 
 const options = {
@@ -31,6 +35,15 @@ export async function counter(): Promise<number> {
   setHandler(total, () => sum);
   await condition(() => finished);
   return sum;
+}
+
+/** Changes its memo and its search attribute once it is told to. */
+export async function marked(value: string): Promise<void> {
+  let told = false;
+  setHandler(change, () => { told = true; });
+  await condition(() => told);
+  upsertMemo({ note: 'changed' });
+  upsertSearchAttributes([{ key: mark, value }]);
 }
 
 export async function parent(child: string): Promise<number> {

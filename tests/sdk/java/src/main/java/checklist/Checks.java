@@ -90,9 +90,11 @@ final class Checks {
           .complete(info.getWorkflowId(), Optional.empty(), info.getActivityId(), "done");
       equal(stub.getResult(String.class), "done");
     });
+    Schedules.add(all);
     Views.add(all);
     all.put("Nexus operations end now and later, on any cluster", NexusOperations::run);
     all.put("a worker version is made current", Versions::current);
+    all.put("a new version takes over by a ramp", Versions::ramp);
     return all;
   }
 

@@ -4,74 +4,74 @@ import static checklist.Stage.equal;
 import static checklist.Stage.fails;
 import static checklist.Stage.until;
 
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.temporal.api.batch.v1.BatchOperationTermination;
+import io.temporal.api.enums.v1.IndexedValueType;
+import io.temporal.api.operatorservice.v1.AddSearchAttributesRequest;
 import io.temporal.api.workflowservice.v1.StartBatchOperationRequest;
 import io.temporal.client.WorkflowOptions;
 import io.temporal.client.WorkflowStub;
-import io.temporal.client.schedules.Schedule;
-import io.temporal.client.schedules.ScheduleActionExecutionStartWorkflow;
-import io.temporal.client.schedules.ScheduleActionStartWorkflow;
-import io.temporal.client.schedules.ScheduleClient;
-import io.temporal.client.schedules.ScheduleClientOptions;
-import io.temporal.client.schedules.ScheduleHandle;
-import io.temporal.client.schedules.ScheduleIntervalSpec;
-import io.temporal.client.schedules.ScheduleOptions;
-import io.temporal.client.schedules.ScheduleSpec;
+import io.temporal.common.SearchAttributes;
 import io.temporal.failure.TerminatedFailure;
-import java.time.Duration;
+import io.temporal.serviceclient.OperatorServiceStubs;
+import io.temporal.serviceclient.OperatorServiceStubsOptions;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 
-/** Checks of schedules, lists and batches. */
+/** Checks of lists, what is searched by, and batches. */
 final class Views {
   private Views() {}
 
   static void add(Map<String, Checks.Check> all) {
-    all.put("a schedule is made, triggered, listed and deleted", Views::schedules);
+    all.put("a memo and search attributes are set, changed and searched", Views::marks);
     all.put("lists and counts have the workflows of all clusters", Views::lists);
     all.put("a batch terminates by query", Views::batches);
   }
 
-  private static void schedules(Stage s) throws Exception {
-    var client =
-        ScheduleClient.newInstance(
-            s.client.getWorkflowServiceStubs(),
-            ScheduleClientOptions.newBuilder()
-                .setNamespace(s.client.getOptions().getNamespace())
+  /** A memo and a search attribute of the checklist's own, which the workflow changes. */
+  private static void marks(Stage s) throws Exception {
+    String mark = Workflows.MARK.getName();
+    var stubs =
+        OperatorServiceStubs.newServiceStubs(
+            OperatorServiceStubsOptions.newBuilder()
+                .setChannel(s.client.getWorkflowServiceStubs().getRawChannel())
                 .build());
-    String id = "schedule-" + s.id();
-    var action =
-        ScheduleActionStartWorkflow.newBuilder()
-            .setWorkflowType("Echo")
-            .setArguments("scheduled")
-            .setOptions(
-                WorkflowOptions.newBuilder().setWorkflowId("by-" + id).setTaskQueue(s.queue).build())
+    try {
+      stubs.blockingStub().addSearchAttributes(
+          AddSearchAttributesRequest.newBuilder()
+              .setNamespace(s.client.getOptions().getNamespace())
+              .putSearchAttributes(mark, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
+              .build());
+    } catch (StatusRuntimeException e) {
+      equal(e.getStatus().getCode(), Status.Code.ALREADY_EXISTS);
+    }
+    until("the attribute is known", () -> s.client.countWorkflows(mark + " = 'none'") != null);
+    String value = "value-" + s.id();
+    var options =
+        WorkflowOptions.newBuilder(s.options())
+            .setMemo(Map.of("note", "kept"))
+            .setTypedSearchAttributes(
+                SearchAttributes.newBuilder().set(Workflows.MARK, value).build())
             .build();
-    var spec =
-        ScheduleSpec.newBuilder()
-            .setIntervals(List.of(new ScheduleIntervalSpec(Duration.ofHours(1))))
-            .build();
-    ScheduleHandle handle =
-        client.createSchedule(
-            id,
-            Schedule.newBuilder().setAction(action).setSpec(spec).build(),
-            ScheduleOptions.newBuilder().build());
-    handle.trigger();
-    String[] started = {null};
-    until("the scheduled run", () -> {
-      for (var result : handle.describe().getInfo().getRecentActions()) {
-        var run = (ScheduleActionExecutionStartWorkflow) result.getAction();
-        started[0] = run.getWorkflowId();
-      }
-      return started[0] != null;
+    WorkflowStub stub = s.client.newUntypedWorkflowStub("Marked", options);
+    stub.start(value + "-changed");
+    found(s, stub, value, "kept");
+    stub.signal("change");
+    stub.getResult(Void.class);
+    found(s, stub, value + "-changed", "changed");
+  }
+
+  private static void found(Stage s, WorkflowStub stub, String value, String note) throws Exception {
+    String query = Workflows.MARK.getName() + " = '" + value + "'";
+    until("it is found", () -> {
+      var rows = s.client.listExecutions(query).toList();
+      return rows.size() == 1
+          && rows.get(0).getExecution().equals(stub.getExecution())
+          && note.equals(rows.get(0).getMemo("note", String.class));
     });
-    equal(s.client.newUntypedWorkflowStub(started[0]).getResult(String.class), "scheduled");
-    until("the schedule in the list", () ->
-        client.listSchedules(1).anyMatch(entry -> entry.getScheduleId().equals(id)));
-    handle.delete();
   }
 
   private static void lists(Stage s) throws Exception {

@@ -4,6 +4,7 @@ import io.temporal.activity.ActivityCancellationType;
 import io.temporal.activity.ActivityOptions;
 import io.temporal.activity.LocalActivityOptions;
 import io.temporal.common.RetryOptions;
+import io.temporal.common.SearchAttributeKey;
 import io.temporal.workflow.ChildWorkflowOptions;
 import io.temporal.workflow.NexusOperationOptions;
 import io.temporal.workflow.NexusServiceOptions;
@@ -14,13 +15,14 @@ import io.temporal.workflow.Workflow;
 import io.temporal.workflow.WorkflowInterface;
 import io.temporal.workflow.WorkflowMethod;
 import java.time.Duration;
+import java.util.Map;
 
 /** The workflows of the checklist, each as small as its checks allow. */
 final class Workflows {
   private Workflows() {}
 
   static final Class<?>[] ALL = {
-    EchoImpl.class, CounterImpl.class, ParentImpl.class, AgainImpl.class, SleeperImpl.class,
+    EchoImpl.class, CounterImpl.class, MarkedImpl.class, ParentImpl.class, AgainImpl.class, SleeperImpl.class,
     WorksLocallyImpl.class, WorksImpl.class, CallsNexusImpl.class,
   };
 
@@ -33,6 +35,33 @@ final class Workflows {
   public static class EchoImpl implements Echo {
     public String run(String text) {
       return text;
+    }
+  }
+
+  /** A search attribute of the checklist's own. */
+  static final SearchAttributeKey<String> MARK = SearchAttributeKey.forKeyword("PankoMark");
+
+  /** Changes its memo and its search attribute once it is told to. */
+  @WorkflowInterface
+  public interface Marked {
+    @WorkflowMethod
+    void run(String value);
+
+    @SignalMethod
+    void change();
+  }
+
+  public static class MarkedImpl implements Marked {
+    private boolean told;
+
+    public void run(String value) {
+      Workflow.await(() -> told);
+      Workflow.upsertMemo(Map.of("note", "changed"));
+      Workflow.upsertTypedSearchAttributes(MARK.valueSet(value));
+    }
+
+    public void change() {
+      told = true;
     }
   }
 
