@@ -38,7 +38,7 @@ final class Views {
         OperatorServiceStubs.newServiceStubs(
             OperatorServiceStubsOptions.newBuilder()
                 .setChannel(s.client.getWorkflowServiceStubs().getRawChannel())
-                .build());
+                .validateAndBuildWithDefaults());
     try {
       stubs.blockingStub().addSearchAttributes(
           AddSearchAttributesRequest.newBuilder()
