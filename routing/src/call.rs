@@ -1,10 +1,12 @@
 //! One call, from its headers to its [`Decision`].
 
+use std::sync::Arc;
+
 use panko_proto::rpc::{Class, KeyPath, Method};
 
 use crate::decision::{Decision, Refusal};
-use crate::key::Key;
-use crate::placement::{Home, NamespaceUuid, Placement, Placements};
+use crate::key::{Key, Slot};
+use crate::placement::{Home, NamespaceUuid, Placement, Placements, Starts};
 use crate::poll::PollHash;
 use crate::wire::frame::{Encoding, FrameError, FrameReader};
 use crate::wire::scanner::Scanner;
@@ -132,6 +134,22 @@ impl Call {
         self.frame.skip(bytes, &mut self.scanner);
     }
 
+    /// The namespace and the slot of a start-type call, once its key has been read.
+    #[must_use]
+    pub fn started(&self, placements: &Placements) -> Option<(Arc<str>, Slot)> {
+        let Sought::Key(keys) = self.sought else { return None };
+        if !self.method.start_type {
+            return None;
+        }
+        let key = self.key(keys)?;
+        Some((self.placement(placements).ok()?.name().clone(), key.slot()))
+    }
+
+    fn key(&self, keys: &[KeyPath]) -> Option<Key<'_>> {
+        let mut alternatives = keys.iter().zip(1..);
+        alternatives.find_map(|(path, n)| Some(Key { kind: path.kind, id: self.scanner.value(n)? }))
+    }
+
     fn decide(&self, placements: &Placements) -> Result<Decision, Refusal> {
         match self.sought {
             Sought::Token => self.by_token(placements),
@@ -155,12 +173,11 @@ impl Call {
             method: self.method.name,
             kind: keys.first().map_or("", |key| key.kind),
         };
-        let key = keys
-            .iter()
-            .zip(1..)
-            .find_map(|(path, n)| Some(Key { kind: path.kind, id: self.scanner.value(n)? }))
-            .ok_or_else(not_set)?;
-        if self.method.creates_key && placement.locate_before_start() {
+        let key = self.key(keys).ok_or_else(not_set)?;
+        let slot = key.slot();
+        let everywhere = self.method.creates_key && placement.locate_before_start();
+        let moved = self.method.start_type && placement.starts(slot) == Starts::Locate;
+        if everywhere || moved {
             return Ok(Decision::Locate(PollHash::of(key.kind, placement.namespace(), key.id, 0)));
         }
         let index = placement.owner_index(&key).ok_or(Refusal::NoPlacement)?;

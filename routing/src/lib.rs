@@ -10,6 +10,8 @@
 //!    [`dialect`] how its cluster names what the caller names otherwise.
 //! 4. The result is one [`Decision`].
 //!
+//! [`in_flight`] counts the start-type calls that have set out.
+//!
 //! Nothing here does I/O, reads a clock, or knows its host: the Envoy filter and the control server
 //! both sit on top of it.
 #![forbid(unsafe_code)]
@@ -18,6 +20,7 @@
 pub mod call;
 pub mod decision;
 pub mod dialect;
+pub mod in_flight;
 pub mod key;
 pub mod placement;
 pub mod poll;

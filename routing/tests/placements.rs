@@ -70,7 +70,13 @@ fn update(version: u64, snapshot: bool) -> v1::PlacementUpdate {
     let placements = placements();
     let placement = placements.get("default").unwrap();
     let sent = v1::Placement { version, ..placement.into() };
-    v1::PlacementUpdate { nonce: version, placements: vec![sent], removed: vec![], snapshot }
+    v1::PlacementUpdate {
+        nonce: version,
+        placements: vec![sent],
+        removed: vec![],
+        snapshot,
+        deltas: vec![],
+    }
 }
 
 #[test]

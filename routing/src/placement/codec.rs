@@ -2,16 +2,17 @@
 
 use panko_proto::v1;
 
-use super::{Error, Member, MemberIndex, NamespaceUuid, Placement, PlacementVersion};
+use super::{Error, Member, MemberIndex, NamespaceUuid, Placement, PlacementVersion, Starts};
 use crate::key::SLOTS;
 
 impl From<&Placement> for v1::Placement {
     fn from(placement: &Placement) -> Self {
         let mut runs: Vec<v1::SlotRun> = Vec::new();
-        for owner in placement.slots().iter().map(|owner| u32::from(owner.0)) {
+        for (owner, starts) in placement.slots().iter().zip(placement.all_starts()) {
+            let (owner, starts) = (u32::from(owner.0), v1::Starts::from(*starts) as i32);
             match runs.last_mut() {
-                Some(run) if run.owner == owner => run.length += 1,
-                _ => runs.push(v1::SlotRun { length: 1, owner }),
+                Some(run) if (run.owner, run.starts) == (owner, starts) => run.length += 1,
+                _ => runs.push(v1::SlotRun { length: 1, owner, starts }),
             }
         }
         let members = placement.members().iter().map(|member| v1::Member {
@@ -39,6 +40,7 @@ impl TryFrom<v1::Placement> for Placement {
     fn try_from(sent: v1::Placement) -> Result<Self, Error> {
         let namespace = sent.namespace;
         let mut slots = Box::new([MemberIndex(0); SLOTS]);
+        let mut starts = Box::new([Starts::Direct; SLOTS]);
         let mut covered = 0usize;
         for run in &sent.slots {
             let Ok(owner) = u16::try_from(run.owner) else {
@@ -55,6 +57,9 @@ impl TryFrom<v1::Placement> for Placement {
                 return Err(Error::SlotCount { namespace, slots: end });
             };
             part.fill(MemberIndex(owner));
+            if let Some(part) = starts.get_mut(covered..end) {
+                part.fill(run.starts().into());
+            }
             covered = end;
         }
         if covered != SLOTS {
@@ -76,6 +81,7 @@ impl TryFrom<v1::Placement> for Placement {
         let spread = sent.spread.iter().map(|spread| (spread.task_queue.as_str(), spread.parts));
         let version = PlacementVersion(sent.version);
         let placement = Placement::new(&namespace, version, members, slots)?;
-        Ok(placement.with_spread(spread).with_locate_before_start(sent.locate_before_start))
+        let locate = sent.locate_before_start;
+        Ok(placement.with_spread(spread).with_locate_before_start(locate).with_starts(starts))
     }
 }

@@ -3,6 +3,7 @@
 mod apply;
 pub mod assign;
 pub mod codec;
+mod starts;
 mod uuid;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use crate::dialect::Dialect;
 use crate::key::{Key, SLOTS, Slot};
 use crate::poll::Spread;
+pub use starts::Starts;
 pub use uuid::NamespaceUuid;
 
 /// What begins the name of a chain, Envoy's composite cluster of a cluster and the control servers. The
@@ -49,6 +51,8 @@ pub struct Placement {
     dialects: Vec<Option<Arc<Dialect>>>,
     /// The owner of each slot; all of them are indices into `members`.
     slots: Box<[MemberIndex; SLOTS]>,
+    /// By slot: what becomes of start-type calls.
+    starts: Box<[Starts; SLOTS]>,
     /// By task queue.
     spread: HashMap<Box<str>, Spread>,
 }
@@ -77,6 +81,18 @@ pub enum Error {
         namespace: String,
         /// How many slots the runs cover (counted up to one run past the end).
         slots: usize,
+    },
+    /// A change is of another version than the one that is here.
+    #[error(
+        "placement of {namespace:?}: a change of version {from} cannot be made to version {here}"
+    )]
+    OtherVersion {
+        /// The virtual namespace.
+        namespace: String,
+        /// The version that is changed.
+        from: u64,
+        /// The version that is here; 0 for none.
+        here: u64,
     },
     /// A member's UUID is not one.
     #[error("placement of {namespace:?}: {uuid:?} of cluster {cluster:?} is not a UUID")]
@@ -116,6 +132,7 @@ impl Placement {
             locate_before_start,
             dialects,
             slots,
+            starts: Box::new([Starts::Direct; SLOTS]),
             spread,
         })
     }
@@ -133,6 +150,25 @@ impl Placement {
         self.locate_before_start
     }
 
+    /// Says of each slot what becomes of start-type calls.
+    #[must_use]
+    pub fn with_starts(mut self, starts: Box<[Starts; SLOTS]>) -> Self {
+        self.starts = starts;
+        self
+    }
+
+    /// What becomes of start-type calls on a slot.
+    #[must_use]
+    pub fn starts(&self, slot: Slot) -> Starts {
+        self.starts.get(slot.index()).copied().unwrap_or_default()
+    }
+
+    /// Of all slots what becomes of start-type calls.
+    #[must_use]
+    pub fn all_starts(&self) -> &[Starts; SLOTS] {
+        &self.starts
+    }
+
     /// Spreads the polls of task queues in so many parts each.
     #[must_use]
     pub fn with_spread<'a>(mut self, queues: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
@@ -147,6 +183,12 @@ impl Placement {
         &self.namespace
     }
 
+    /// The same, to be kept.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.namespace
+    }
+
     /// The placement's version.
     #[must_use]
     pub fn version(&self) -> PlacementVersion {
@@ -157,6 +199,31 @@ impl Placement {
     #[must_use]
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// Changes slots, under a new version. Fails with [`Error::UnknownOwner`] and changes nothing when a
+    /// slot's new owner is not among the members.
+    pub fn change(
+        &mut self,
+        version: PlacementVersion,
+        changes: impl IntoIterator<Item = (usize, MemberIndex, Starts)> + Clone,
+    ) -> Result<(), Error> {
+        let members = self.members.len();
+        let unknown = |owner: MemberIndex| usize::from(owner.0) >= members;
+        if let Some((slot, owner, _)) = changes.clone().into_iter().find(|c| unknown(c.1)) {
+            let (namespace, owner) = (self.namespace.to_string(), owner.0.into());
+            return Err(Error::UnknownOwner { namespace, slot, owner, members });
+        }
+        for (slot, owner, starts) in changes {
+            if let Some(place) = self.slots.get_mut(slot) {
+                *place = owner;
+            }
+            if let Some(place) = self.starts.get_mut(slot) {
+                *place = starts;
+            }
+        }
+        self.version = version;
+        Ok(())
     }
 
     /// The owner of a key's slot.

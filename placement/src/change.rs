@@ -1,0 +1,244 @@
+//! Everything that can become of a placement.
+
+use panko_routing::placement::MemberIndex;
+use serde::{Deserialize, Serialize};
+
+use crate::participants::Quiet;
+use crate::state::{Member, Slot, State};
+
+/// A change. Each gives the placement its next version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Start-type calls on these slots go through a control server, which still sends them to the owner. Then
+    /// [`Change::Complete`] gives each slot to the member beside it, or [`Change::Cancel`] ends it.
+    Begin(Vec<(usize, MemberIndex)>),
+    /// The handover's slots get their new owners. The old ones are remembered as former owners.
+    Complete(Quiet),
+    /// The handover ends and leaves everything as it was: nothing has been started at the new owners.
+    Cancel,
+    /// These members hold nothing of these slots any more.
+    Release(Vec<(usize, MemberIndex)>),
+    /// A member that was not there, or another weight or state of one that was.
+    Put(Member),
+    /// A member leaves. It must own no slot and be no slot's former owner.
+    Remove(MemberIndex),
+    /// A member leaves, and what may still live there is left behind. It must own no slot.
+    Abandon(MemberIndex),
+}
+
+/// Why a change cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum Refused {
+    /// Handovers are one at a time.
+    #[error("slots are being handed over already; wait until that is done, or cancel it")]
+    HandoverUnderWay,
+    /// There is none.
+    #[error("no slots are being handed over")]
+    NoHandover,
+    /// Nothing is to be handed over.
+    #[error("no slot would move")]
+    Nothing,
+    /// A slot's number is too large.
+    #[error("there is no slot {0}")]
+    NoSuchSlot(usize),
+    /// A position is not in the list of members.
+    #[error("there is no member {0}")]
+    NoSuchMember(u16),
+    /// A member that gets nothing new.
+    #[error("{0} is cordoned or fenced, so it gets no slots; uncordon it first")]
+    Closed(String),
+    /// Not all filters are known to send these slots' owners nothing by themselves.
+    #[error("not every filter has said that none of its calls is on its way to these slots")]
+    NotQuiet,
+    /// A member that owns slots cannot leave.
+    #[error("{0} still owns {1} slots; drain it first")]
+    OwnsSlots(String, usize),
+    /// A member that may hold workflows cannot leave just so.
+    #[error("{0} may still hold workflows of {1} slots; wait until it is empty, or abandon them")]
+    HoldsWorkflows(String, usize),
+    /// Slots cannot be without an owner.
+    #[error("{0} is the last member")]
+    LastMember(String),
+}
+
+impl State {
+    /// The placement after a change. Fails, and changes nothing, where the change makes no sense.
+    pub fn after(&self, change: &Change) -> Result<State, Refused> {
+        let mut next = self.clone();
+        next.version += 1;
+        match change {
+            Change::Begin(moves) => next.begin(moves)?,
+            Change::Complete(quiet) => next.complete(*quiet)?,
+            Change::Cancel => next.cancel()?,
+            Change::Release(released) => next.release(released)?,
+            Change::Put(member) => next.put(member.clone()),
+            Change::Remove(member) => next.remove(*member, false)?,
+            Change::Abandon(member) => next.remove(*member, true)?,
+        }
+        Ok(next)
+    }
+
+    fn begin(&mut self, moves: &[(usize, MemberIndex)]) -> Result<(), Refused> {
+        if self.handover.is_some() {
+            return Err(Refused::HandoverUnderWay);
+        }
+        let mut any = false;
+        for &(number, to) in moves {
+            let member = self.member(to)?;
+            if member.cordoned || member.fenced {
+                return Err(Refused::Closed(member.cluster.clone()));
+            }
+            let slot = self.slot(number)?;
+            if slot.owner != to {
+                slot.to = Some(to);
+                any = true;
+            }
+        }
+        self.handover = Some(self.version);
+        any.then_some(()).ok_or(Refused::Nothing)
+    }
+
+    fn complete(&mut self, quiet: Quiet) -> Result<(), Refused> {
+        let began = self.handover.take().ok_or(Refused::NoHandover)?;
+        if quiet.since() < began {
+            return Err(Refused::NotQuiet);
+        }
+        for slot in &mut self.slots {
+            if let Some(to) = slot.to.take() {
+                slot.former.retain(|member| *member != to);
+                slot.former.push(slot.owner);
+                slot.former.sort_unstable();
+                slot.owner = to;
+            }
+        }
+        Ok(())
+    }
+
+    fn cancel(&mut self) -> Result<(), Refused> {
+        self.handover.take().ok_or(Refused::NoHandover)?;
+        self.slots.iter_mut().for_each(|slot| slot.to = None);
+        Ok(())
+    }
+
+    fn release(&mut self, released: &[(usize, MemberIndex)]) -> Result<(), Refused> {
+        for &(number, member) in released {
+            self.slot(number)?.former.retain(|former| *former != member);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, member: Member) {
+        let here = self.position(&member.cluster, &member.namespace);
+        match here.and_then(|at| self.members.get_mut(usize::from(at.0))) {
+            Some(here) => *here = member,
+            None => self.members.push(member),
+        }
+    }
+
+    fn remove(&mut self, member: MemberIndex, abandon: bool) -> Result<(), Refused> {
+        let name = self.member(member)?.cluster.clone();
+        let counts = self.counts().get(usize::from(member.0)).copied().unwrap_or_default();
+        if self.members.len() == 1 {
+            return Err(Refused::LastMember(name));
+        }
+        if counts.owned + counts.coming > 0 {
+            return Err(Refused::OwnsSlots(name, counts.owned + counts.coming));
+        }
+        if counts.former > 0 && !abandon {
+            return Err(Refused::HoldsWorkflows(name, counts.former));
+        }
+        self.members.remove(usize::from(member.0));
+        let moved = |at: MemberIndex| MemberIndex(at.0 - u16::from(at > member));
+        for slot in &mut self.slots {
+            slot.former.retain(|former| *former != member);
+            slot.former.iter_mut().for_each(|former| *former = moved(*former));
+            slot.owner = moved(slot.owner);
+            slot.to = slot.to.map(moved);
+        }
+        Ok(())
+    }
+
+    fn member(&self, at: MemberIndex) -> Result<&Member, Refused> {
+        self.members.get(usize::from(at.0)).ok_or(Refused::NoSuchMember(at.0))
+    }
+
+    fn slot(&mut self, number: usize) -> Result<&mut Slot, Refused> {
+        self.slots.get_mut(number).ok_or(Refused::NoSuchSlot(number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use panko_routing::placement::Starts;
+
+    use super::*;
+
+    fn member(cluster: &str) -> Member {
+        let (cluster, namespace) = (cluster.to_owned(), "default".to_owned());
+        Member { cluster, namespace, weight: 1, cordoned: false, fenced: false }
+    }
+
+    /// Two members, of which the first owns all three slots.
+    fn state() -> State {
+        State::new(vec![member("a"), member("b")], [MemberIndex(0); 3])
+    }
+
+    const B: MemberIndex = MemberIndex(1);
+
+    #[test]
+    fn a_slot_changes_owner_in_two_steps_and_back() {
+        let begun = state().after(&Change::Begin(vec![(1, B)])).unwrap();
+        assert_eq!(
+            (begun.version, begun.handover, begun.slots[1].starts()),
+            (2, Some(2), Starts::Locate)
+        );
+        assert_eq!(begun.slots[1].owner, MemberIndex(0), "calls that start nothing go on");
+        assert_eq!(begun.after(&Change::Complete(Quiet::forced(1))), Err(Refused::NotQuiet));
+        let moved = begun.after(&Change::Complete(Quiet::forced(2))).unwrap();
+        let former = vec![MemberIndex(0)];
+        assert_eq!(moved.slots[1], Slot { owner: B, former, to: None });
+        let back = moved.after(&Change::Begin(vec![(1, MemberIndex(0))])).unwrap();
+        let back = back.after(&Change::Complete(Quiet::forced(4))).unwrap();
+        assert_eq!(back.slots[1], Slot { owner: MemberIndex(0), former: vec![B], to: None });
+        let done = back.after(&Change::Release(vec![(1, B)])).unwrap();
+        assert_eq!((&done.slots, done.version), (&state().slots, 6));
+        let cancelled = begun.after(&Change::Cancel).unwrap();
+        assert_eq!((&cancelled.slots, cancelled.handover), (&state().slots, None));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_the_reason() {
+        let state = state();
+        let refused = |state: &State, change| state.after(&change).unwrap_err();
+        assert_eq!(refused(&state, Change::Begin(vec![(0, MemberIndex(0))])), Refused::Nothing);
+        assert_eq!(refused(&state, Change::Begin(vec![(9, B)])), Refused::NoSuchSlot(9));
+        assert_eq!(
+            refused(&state, Change::Begin(vec![(0, MemberIndex(2))])),
+            Refused::NoSuchMember(2)
+        );
+        assert_eq!(refused(&state, Change::Cancel), Refused::NoHandover);
+        let begun = state.after(&Change::Begin(vec![(1, B)])).unwrap();
+        assert_eq!(refused(&begun, Change::Begin(vec![(2, B)])), Refused::HandoverUnderWay);
+        let cordoned = Member { cordoned: true, ..member("b") };
+        let cordoned = state.after(&Change::Put(cordoned)).unwrap();
+        assert_eq!(refused(&cordoned, Change::Begin(vec![(1, B)])), Refused::Closed("b".into()));
+    }
+
+    #[test]
+    fn a_member_leaves_when_it_is_empty_or_abandoned() {
+        let state = state();
+        let three = state.after(&Change::Put(member("c"))).unwrap();
+        let owns = three.after(&Change::Remove(MemberIndex(0))).unwrap_err();
+        assert_eq!(owns, Refused::OwnsSlots("a".into(), 3));
+        let all = (0..3).map(|slot| (slot, MemberIndex(2))).collect();
+        let moved = three.after(&Change::Begin(all)).unwrap();
+        let moved = moved.after(&Change::Complete(Quiet::forced(3))).unwrap();
+        let holds = moved.after(&Change::Remove(MemberIndex(0))).unwrap_err();
+        assert_eq!(holds, Refused::HoldsWorkflows("a".into(), 3));
+        let left = moved.after(&Change::Abandon(MemberIndex(0))).unwrap();
+        assert_eq!(left.members, [member("b"), member("c")]);
+        assert!(left.slots.iter().all(|slot| *slot == Slot::of(B)), "c is at another position now");
+        let last = State::new(vec![member("a")], []).after(&Change::Remove(MemberIndex(0)));
+        assert_eq!(last, Err(Refused::LastMember("a".into())));
+    }
+}

@@ -1,0 +1,131 @@
+//! The protocol by which a slot changes owner, checked against rule 3: a key is open in at most one member at a
+//! time. One slot, one key; filters and control servers that crash, clusters that answer late or not at all,
+//! placements and acknowledgements that come late, twice or never, leaders that do not know that they are none.
+//!
+//! * [`world`] — everything there is: store, filters, control servers, clusters, calls on their way.
+//! * [`steps`] — what can happen next. The transitions of placements, participants and calls on their way are
+//!   the functions that run in production.
+//! * [`flaws`] — the protocol with one part left out; each has to be caught.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used, clippy::panic)]
+
+#[path = "model/flaws.rs"]
+mod flaws;
+#[path = "model/steps.rs"]
+mod steps;
+#[path = "model/world.rs"]
+mod world;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use flaws::Flaw;
+use stateright::{Checker, CheckerBuilder, HasDiscoveries, Model, Property};
+use steps::Step;
+use world::{Bounds, World};
+
+/// What has to be possible, lest the model proves its promises by doing nothing.
+const POSSIBLE: [&str; 3] = [
+    "a slot moves while its key runs",
+    "a key is started at the new owner",
+    "a former owner is released",
+];
+
+/// The protocol, within bounds.
+#[derive(Debug, Clone)]
+struct Protocol {
+    bounds: Bounds,
+    flaw: Option<Flaw>,
+}
+
+impl Model for Protocol {
+    type State = World;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World::new(self.bounds)]
+    }
+
+    fn actions(&self, world: &World, steps: &mut Vec<Step>) {
+        world.steps(self.flaw, steps);
+    }
+
+    fn next_state(&self, world: &World, step: Step) -> Option<World> {
+        world.after(step, self.flaw)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("a key is open in at most one member", |_, world: &World| {
+                world.open() <= 1
+            }),
+            // Rule 1: who looks at the owner and the former owners finds it.
+            Property::always(
+                "what is open is with the owner or a former owner",
+                |_, world: &World| world.open_is_findable(),
+            ),
+            Property::sometimes(POSSIBLE[0], |_, world: &World| world.is_open_at_a_former_owner()),
+            Property::sometimes(POSSIBLE[1], |_, world: &World| world.is_open_at_a_new_owner()),
+            Property::sometimes(POSSIBLE[2], |_, world: &World| world.has_released()),
+        ]
+    }
+}
+
+/// Everything that can happen within each of these is looked at.
+const WHOLE: [Bounds; 4] = [
+    Bounds { filters: 1, servers: 1, members: 2, starts: 2, moves: 1, crashes: 0, ticks: 2 },
+    Bounds { filters: 1, servers: 1, members: 2, starts: 2, moves: 2, crashes: 1, ticks: 0 },
+    Bounds { filters: 2, servers: 1, members: 2, starts: 2, moves: 1, crashes: 0, ticks: 0 },
+    Bounds { filters: 1, servers: 2, members: 2, starts: 2, moves: 1, crashes: 0, ticks: 0 },
+];
+
+/// `make model` looks at these for as long as `PANKO_MODEL_SECONDS` says.
+const DEEP: [Bounds; 3] = [
+    Bounds { filters: 2, servers: 2, members: 2, starts: 3, moves: 1, crashes: 1, ticks: 3 },
+    Bounds { filters: 2, servers: 2, members: 3, starts: 3, moves: 2, crashes: 1, ticks: 2 },
+    Bounds { filters: 3, servers: 2, members: 2, starts: 2, moves: 2, crashes: 1, ticks: 1 },
+];
+
+/// Checks until everything within the bounds has been seen, or a property does not hold.
+fn check(bounds: Bounds, flaw: Option<Flaw>) -> CheckerBuilder<Protocol> {
+    Protocol { bounds, flaw }.checker().threads(2).finish_when(HasDiscoveries::AnyFailures)
+}
+
+/// What has been seen, and that nothing of it breaks a promise. Returns what was found that should be possible.
+fn promises_hold(bounds: Bounds, checker: impl Checker<Protocol>) -> Vec<&'static str> {
+    let (states, deep) = (checker.unique_state_count(), checker.max_depth());
+    println!("{bounds:?}: {states} states, {deep} deep");
+    for (name, path) in checker.discoveries() {
+        assert!(POSSIBLE.contains(&name), "{name}:\n{path}");
+    }
+    checker.discoveries().into_keys().collect()
+}
+
+#[test]
+fn a_key_is_open_in_at_most_one_member() {
+    let mut seen = BTreeSet::new();
+    for bounds in WHOLE {
+        seen.extend(promises_hold(bounds, check(bounds, None).spawn_bfs().join()));
+    }
+    assert!(POSSIBLE.iter().all(|name| seen.contains(name)), "only these happen: {seen:?}");
+}
+
+#[test]
+#[ignore = "long: make model"]
+fn a_key_is_open_in_at_most_one_member_in_more_that_can_happen() {
+    let told = std::env::var("PANKO_MODEL_SECONDS").ok().and_then(|told| told.parse().ok());
+    let limit = Duration::from_secs(told.unwrap_or(600));
+    for bounds in DEEP {
+        promises_hold(bounds, check(bounds, None).timeout(limit).spawn_bfs().join());
+    }
+}
+
+#[test]
+fn every_flaw_is_caught() {
+    for flaw in flaws::ALL {
+        let checker = check(flaw.bounds(), Some(flaw)).spawn_bfs().join();
+        let caught = checker.discoveries();
+        let caught: Vec<_> = caught.keys().filter(|name| name.contains(" open ")).collect();
+        println!("{flaw:?}: {} states", checker.unique_state_count());
+        assert!(!caught.is_empty(), "{flaw:?} is not caught");
+    }
+}
