@@ -175,7 +175,7 @@ mod tests {
 
     fn member(cluster: &str) -> Member {
         let (cluster, namespace) = (cluster.to_owned(), "default".to_owned());
-        Member { cluster, namespace, weight: 1, cordoned: false, fenced: false }
+        Member { cluster, namespace, weight: 1, cordoned: false, fenced: false, uuid: None }
     }
 
     /// Two members, of which the first owns all three slots.

@@ -65,6 +65,11 @@ impl Participants {
         self.all.entry(participant).or_default();
     }
 
+    /// Puts back what has been remembered of a participant.
+    pub fn restore(&mut self, participant: Participant, version: u64, gone_until: Option<Millis>) {
+        self.all.insert(participant, Said { version, gone_until });
+    }
+
     /// What a participant says of `version` ([`Said::version`]). One that nobody knows is not believed. Returns
     /// whether it is news.
     pub fn acknowledged(&mut self, participant: &Participant, version: u64) -> bool {

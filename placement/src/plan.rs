@@ -58,6 +58,7 @@ mod tests {
             weight,
             cordoned: false,
             fenced: false,
+            uuid: None,
         };
         let owners = assign(weights, None).unwrap();
         State::new(weights.iter().enumerate().map(member).collect(), owners.iter().copied())

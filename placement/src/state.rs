@@ -30,6 +30,9 @@ pub struct Member {
     pub cordoned: bool,
     /// Whether the operator has given it up: nobody looks there before a start any more.
     pub fenced: bool,
+    /// The physical namespace's UUID, which its task tokens begin with. None before the cluster has told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
 }
 
 /// Who owns a slot.

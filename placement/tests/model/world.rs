@@ -157,6 +157,7 @@ impl World {
             weight: 1,
             cordoned: false,
             fenced: false,
+            uuid: None,
         };
         let members = (0..bounds.members).map(member).collect();
         let state = State::new(members, [MemberIndex(0)]);

@@ -1,0 +1,94 @@
+//! Keys that are being started on slots with a former owner, and what scans have found of those.
+
+use sqlx::Row;
+
+use crate::sql::{SqlStore, signed, unsigned};
+use crate::{Error, FormerOwner, UnixMillis};
+
+impl SqlStore {
+    pub(crate) async fn lock_key(
+        &self,
+        namespace: &str,
+        key: &str,
+        holder: &str,
+        now: UnixMillis,
+        until: UnixMillis,
+    ) -> Result<bool, Error> {
+        let locked = sqlx::query(
+            "INSERT INTO key_locks (namespace, locked_key, holder, until) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (namespace, locked_key) DO UPDATE SET holder = excluded.holder, until = excluded.until
+             WHERE key_locks.until <= $5",
+        );
+        let locked = locked.bind(namespace).bind(key).bind(holder);
+        let locked = locked.bind(signed(until)).bind(signed(now)).execute(&self.pool).await?;
+        Ok(locked.rows_affected() > 0)
+    }
+
+    pub(crate) async fn unlock_key(
+        &self,
+        namespace: &str,
+        key: &str,
+        holder: &str,
+    ) -> Result<(), Error> {
+        let unlock =
+            "DELETE FROM key_locks WHERE namespace = $1 AND locked_key = $2 AND holder = $3";
+        let unlock = sqlx::query(unlock).bind(namespace).bind(key).bind(holder);
+        unlock.execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn start_returns(
+        &self,
+        namespace: &str,
+        to: &FormerOwner,
+    ) -> Result<(), Error> {
+        let returns = sqlx::query(
+            "DELETE FROM empty_since WHERE namespace = $1 AND slot = $2 AND cluster = $3 AND physical = $4",
+        );
+        let returns = returns.bind(namespace).bind(signed(to.slot as u64));
+        returns.bind(&to.cluster).bind(&to.physical).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn slots_found_empty(
+        &self,
+        namespace: &str,
+        empty: &[FormerOwner],
+        now: UnixMillis,
+    ) -> Result<Vec<(FormerOwner, UnixMillis)>, Error> {
+        let mut transaction = self.pool.begin().await?;
+        let rows = sqlx::query(
+            "SELECT slot, cluster, physical, since FROM empty_since WHERE namespace = $1",
+        );
+        let rows = rows.bind(namespace).fetch_all(&mut *transaction).await?;
+        let mut known = std::collections::BTreeMap::new();
+        for row in &rows {
+            let slot: i64 = row.try_get("slot")?;
+            let (cluster, physical) = (row.try_get("cluster")?, row.try_get("physical")?);
+            let since: i64 = row.try_get("since")?;
+            let slot = usize::try_from(slot).unwrap_or(usize::MAX);
+            known.insert(FormerOwner { slot, cluster, physical }, unsigned(since));
+        }
+        sqlx::query("DELETE FROM empty_since WHERE namespace = $1")
+            .bind(namespace)
+            .execute(&mut *transaction)
+            .await?;
+        let mut found = Vec::with_capacity(empty.len());
+        for former in empty {
+            let since = known.get(former).copied().unwrap_or(now);
+            sqlx::query(
+                "INSERT INTO empty_since (namespace, slot, cluster, physical, since) VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(namespace)
+            .bind(signed(former.slot as u64))
+            .bind(&former.cluster)
+            .bind(&former.physical)
+            .bind(signed(since))
+            .execute(&mut *transaction)
+            .await?;
+            found.push((former.clone(), since));
+        }
+        transaction.commit().await?;
+        Ok(found)
+    }
+}

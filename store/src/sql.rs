@@ -1,0 +1,150 @@
+//! The store in a database.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Once;
+
+use async_trait::async_trait;
+use panko_placement::{Participant, Participants, State};
+use sqlx::AnyPool;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+
+use crate::{Entry, Error, FormerOwner, Lead, Store, UnixMillis, Write};
+
+/// Connections to PostgreSQL. SQLite has one writer at a time in any case.
+const CONNECTIONS: u32 = 16;
+
+static DRIVERS: Once = Once::new();
+
+/// A store in SQLite or PostgreSQL.
+#[derive(Debug, Clone)]
+pub struct SqlStore {
+    pub(crate) pool: AnyPool,
+}
+
+impl SqlStore {
+    /// Opens `sqlite:PATH` or `postgres://…`, and brings its tables up to date. An SQLite file that is not there
+    /// is made.
+    pub async fn open(address: &str) -> Result<Self, Error> {
+        DRIVERS.call_once(sqlx::any::install_default_drivers);
+        let bad = || Error::Address(address.to_owned());
+        let (address, connections) = match address.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => (format!("sqlite:{path}?mode=rwc"), 1),
+            None if address.starts_with("postgres") => (address.to_owned(), CONNECTIONS),
+            _ => return Err(bad()),
+        };
+        let options = AnyConnectOptions::from_str(&address).map_err(|_| bad())?;
+        let is_sqlite = connections == 1;
+        let pool = AnyPoolOptions::new().max_connections(connections).after_connect(
+            move |connection, _| {
+                Box::pin(async move {
+                    if is_sqlite {
+                        // A crash of the machine may lose the last moments, and never what they depend on; what
+                        // has been acknowledged has to stay, so each commit is on the disk.
+                        for pragma in [
+                            "PRAGMA journal_mode = WAL",
+                            "PRAGMA synchronous = FULL",
+                            "PRAGMA busy_timeout = 5000",
+                        ] {
+                            sqlx::Executor::execute(&mut *connection, pragma).await?;
+                        }
+                    }
+                    Ok(())
+                })
+            },
+        );
+        let pool = pool.connect_with(options).await?;
+        sqlx::migrate!("./migrations").run(&pool).await?;
+        Ok(Self { pool })
+    }
+
+    /// Opens a file beside others, as [`SqlStore::open`] does.
+    pub async fn open_file(path: &Path) -> Result<Self, Error> {
+        Self::open(&format!("sqlite:{}", path.display())).await
+    }
+}
+
+/// Numbers in the database have a sign.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn placements(&self) -> Result<Vec<(String, State)>, Error> {
+        self.all_placements().await
+    }
+    async fn placement(&self, namespace: &str) -> Result<Option<State>, Error> {
+        self.one_placement(namespace).await
+    }
+    async fn version(&self, namespace: &str) -> Result<u64, Error> {
+        self.version_of(namespace).await
+    }
+    async fn write(&self, write: Write<'_>) -> Result<(), Error> {
+        self.write_change(write).await
+    }
+    async fn history(&self, namespace: &str, limit: u32) -> Result<Vec<Entry>, Error> {
+        self.entries(namespace, limit).await
+    }
+    async fn came(
+        &self,
+        filter: &Participant,
+        now: UnixMillis,
+        settled: UnixMillis,
+    ) -> Result<(), Error> {
+        self.participant_came(filter, now, settled).await
+    }
+    async fn acknowledged(
+        &self,
+        filter: &Participant,
+        namespace: &str,
+        version: u64,
+    ) -> Result<(), Error> {
+        self.participant_acknowledged(filter, namespace, version).await
+    }
+    async fn left(&self, filter: &Participant) -> Result<(), Error> {
+        self.participant_left(filter).await
+    }
+    async fn forget(&self, node: &str) -> Result<bool, Error> {
+        self.forget_node(node).await
+    }
+    async fn participants(&self, namespace: &str) -> Result<Participants, Error> {
+        self.all_participants(namespace).await
+    }
+    async fn lock(
+        &self,
+        namespace: &str,
+        key: &str,
+        holder: &str,
+        now: UnixMillis,
+        until: UnixMillis,
+    ) -> Result<bool, Error> {
+        self.lock_key(namespace, key, holder, now, until).await
+    }
+    async fn unlock(&self, namespace: &str, key: &str, holder: &str) -> Result<(), Error> {
+        self.unlock_key(namespace, key, holder).await
+    }
+    async fn returns(&self, namespace: &str, to: &FormerOwner) -> Result<(), Error> {
+        self.start_returns(namespace, to).await
+    }
+    async fn found_empty(
+        &self,
+        namespace: &str,
+        empty: &[FormerOwner],
+        now: UnixMillis,
+    ) -> Result<Vec<(FormerOwner, UnixMillis)>, Error> {
+        self.slots_found_empty(namespace, empty, now).await
+    }
+    async fn lead(
+        &self,
+        holder: &str,
+        now: UnixMillis,
+        until: UnixMillis,
+    ) -> Result<Option<Lead>, Error> {
+        self.take_lead(holder, now, until).await
+    }
+}

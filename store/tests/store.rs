@@ -1,0 +1,193 @@
+//! What the store promises, over SQLite, and over PostgreSQL where `PANKO_POSTGRES` names one (`make postgres`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use panko_placement::{Change, Member, Participant, State};
+use panko_routing::SLOTS;
+use panko_routing::placement::MemberIndex;
+use panko_store::{Entry, Error, FormerOwner, Lead, SqlStore, Store, Write};
+
+/// A store of its own: a file, or a schema of the database.
+struct Fresh {
+    store: SqlStore,
+    address: String,
+    _dir: tempfile::TempDir,
+}
+
+async fn sqlite() -> Fresh {
+    let dir = tempfile::tempdir().unwrap();
+    let address = format!("sqlite:{}", dir.path().join("panko.db").display());
+    Fresh { store: SqlStore::open(&address).await.unwrap(), address, _dir: dir }
+}
+
+async fn postgres(name: &str) -> Fresh {
+    let database = std::env::var("PANKO_POSTGRES").expect("PANKO_POSTGRES: see `make postgres`");
+    sqlx::any::install_default_drivers();
+    let pool = sqlx::AnyPool::connect(&database).await.unwrap();
+    sqlx::query(&format!("DROP SCHEMA IF EXISTS {name} CASCADE")).execute(&pool).await.unwrap();
+    sqlx::query(&format!("CREATE SCHEMA {name}")).execute(&pool).await.unwrap();
+    let address = format!("{database}?options=-c%20search_path%3D{name}");
+    let store = SqlStore::open(&address).await.unwrap();
+    Fresh { store, address, _dir: tempfile::tempdir().unwrap() }
+}
+
+fn member(cluster: &str) -> Member {
+    let (cluster, namespace) = (cluster.to_owned(), "default".to_owned());
+    Member { cluster, namespace, weight: 1, cordoned: false, fenced: false, uuid: None }
+}
+
+fn first() -> State {
+    State::new(vec![member("a"), member("b")], [MemberIndex(0); SLOTS])
+}
+
+fn entry(state: &State, what: &str) -> Entry {
+    let (who, why) = ("a test".to_owned(), "because".to_owned());
+    Entry { version: state.version, at: 1_000, who, what: what.to_owned(), why }
+}
+
+async fn write(
+    store: &SqlStore,
+    from: u64,
+    state: &State,
+    lead: Option<&Lead>,
+) -> Result<(), Error> {
+    let entry = entry(state, "a change");
+    store.write(Write { namespace: "default", from, state, entry: &entry, lead }).await
+}
+
+async fn changes_are_whole_and_from_what_was_read(fresh: Fresh) {
+    let store = &fresh.store;
+    assert_eq!(
+        (store.version("default").await.unwrap(), store.placements().await.unwrap()),
+        (0, vec![])
+    );
+    let one = first();
+    write(store, 0, &one, None).await.unwrap();
+    assert!(matches!(write(store, 0, &one, None).await, Err(Error::Conflict(_))));
+    let two = one.after(&Change::Begin(vec![(7, MemberIndex(1))])).unwrap();
+    write(store, 1, &two, None).await.unwrap();
+    let other = one.after(&Change::Begin(vec![(8, MemberIndex(1))])).unwrap();
+    assert!(matches!(write(store, 1, &other, None).await, Err(Error::Conflict(_))));
+    assert_eq!(store.placement("default").await.unwrap(), Some(two.clone()));
+    let history = store.history("default", 10).await.unwrap();
+    assert_eq!(history, [entry(&two, "a change"), entry(&one, "a change")]);
+    // Whoever opens it again finds it.
+    let again = SqlStore::open(&fresh.address).await.unwrap();
+    assert_eq!(again.placements().await.unwrap(), [("default".to_owned(), two)]);
+}
+
+async fn a_deposed_leader_writes_nothing(fresh: Fresh) {
+    let store = &fresh.store;
+    write(store, 0, &first(), None).await.unwrap();
+    let old = store.lead("one", 1_000, 2_000).await.unwrap().unwrap();
+    assert_eq!(store.lead("two", 1_500, 9_000).await.unwrap(), None, "its time is not over");
+    assert_eq!(store.lead("one", 1_900, 3_000).await.unwrap(), Some(old.clone()), "it stays");
+    let new = store.lead("two", 3_001, 9_000).await.unwrap().unwrap();
+    assert!(new.fence > old.fence);
+    let begun = first().after(&Change::Begin(vec![(7, MemberIndex(1))])).unwrap();
+    assert!(matches!(write(store, 1, &begun, Some(&old)).await, Err(Error::NotLeader)));
+    assert_eq!(store.version("default").await.unwrap(), 1);
+    write(store, 1, &begun, Some(&new)).await.unwrap();
+    assert_eq!(store.history("default", 10).await.unwrap().len(), 2);
+}
+
+async fn filters_are_remembered_with_what_they_said(fresh: Fresh) {
+    let store = &fresh.store;
+    let vm = |process, vm| Participant { node: "envoy-1".to_owned(), process, vm };
+    store.came(&vm(u64::MAX, 0), 0, 100).await.unwrap();
+    store.came(&vm(u64::MAX, 1), 0, 100).await.unwrap();
+    store.acknowledged(&vm(u64::MAX, 0), "default", 5).await.unwrap();
+    store.acknowledged(&vm(u64::MAX, 0), "default", 4).await.unwrap();
+    let all = store.participants("default").await.unwrap();
+    assert!(all.quiet_since(5, 0).is_none(), "one has said nothing");
+    store.acknowledged(&vm(u64::MAX, 1), "default", 6).await.unwrap();
+    let all = store.participants("default").await.unwrap();
+    assert!(all.quiet_since(5, 0).is_some() && all.quiet_since(6, 0).is_none());
+    assert!(store.participants("other").await.unwrap().quiet_since(1, 0).is_none());
+    // A new start of the same Envoy.
+    store.came(&vm(2, 0), 1_000, 1_100).await.unwrap();
+    store.acknowledged(&vm(2, 0), "default", 6).await.unwrap();
+    let all = store.participants("default").await.unwrap();
+    assert!(all.quiet_since(6, 1_099).is_none() && all.quiet_since(6, 1_100).is_some());
+    store.came(&vm(2, 1), 1_200, 1_300).await.unwrap();
+    let all = store.participants("default").await.unwrap();
+    assert_eq!(all.iter().count(), 2, "those that are gone for certain are not kept");
+    store.left(&vm(2, 1)).await.unwrap();
+    assert_eq!(store.participants("default").await.unwrap().iter().count(), 1);
+    assert!(store.forget("envoy-1").await.unwrap() && !store.forget("envoy-1").await.unwrap());
+}
+
+async fn a_key_is_locked_by_one_until_its_time_is_over(fresh: Fresh) {
+    let store = &fresh.store;
+    let lock = async |key: &str, holder: &str, now, until| {
+        store.lock("default", key, holder, now, until).await.unwrap()
+    };
+    assert!(lock("workflow:1", "one", 0, 100).await);
+    assert!(!lock("workflow:1", "two", 99, 200).await && lock("workflow:2", "two", 99, 200).await);
+    store.unlock("default", "workflow:1", "two").await.unwrap();
+    assert!(!lock("workflow:1", "two", 99, 200).await, "it was not its to unlock");
+    assert!(lock("workflow:1", "two", 100, 200).await, "its time was over");
+    store.unlock("default", "workflow:1", "two").await.unwrap();
+    assert!(lock("workflow:1", "three", 100, 200).await);
+    let racing = (0..20).map(|n| {
+        let store = store.clone();
+        tokio::spawn(
+            async move { store.lock("default", "race", &n.to_string(), 0, 9).await.unwrap() },
+        )
+    });
+    let mut won = 0;
+    for one in racing.collect::<Vec<_>>() {
+        won += u32::from(one.await.unwrap());
+    }
+    assert_eq!(won, 1);
+}
+
+async fn what_is_empty_is_so_since_it_was_found(fresh: Fresh) {
+    let store = &fresh.store;
+    let former =
+        |slot| FormerOwner { slot, cluster: "a".to_owned(), physical: "default".to_owned() };
+    let found = async |slots: &[usize], now| {
+        let empty: Vec<_> = slots.iter().map(|slot| former(*slot)).collect();
+        let found = store.found_empty("default", &empty, now).await.unwrap();
+        found.into_iter().map(|(former, since)| (former.slot, since)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&[1, 2], 10).await, [(1, 10), (2, 10)]);
+    assert_eq!(found(&[1, 2, 3], 20).await, [(1, 10), (2, 10), (3, 20)]);
+    assert_eq!(found(&[1, 3], 30).await, [(1, 10), (3, 20)]);
+    assert_eq!(found(&[1, 2, 3], 40).await, [(1, 10), (2, 40), (3, 20)], "2 was not empty");
+    store.returns("default", &former(3)).await.unwrap();
+    assert_eq!(found(&[1, 3], 50).await, [(1, 10), (3, 50)]);
+}
+
+macro_rules! over_both {
+    ($($test:ident)*) => {
+        mod over_sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(super::sqlite().await).await;
+            })*
+        }
+        mod over_postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            #[ignore = "needs PostgreSQL: make test-all"]
+            async fn $test() {
+                super::$test(super::postgres(stringify!($test)).await).await;
+            })*
+        }
+    };
+}
+
+over_both! {
+    changes_are_whole_and_from_what_was_read
+    a_deposed_leader_writes_nothing
+    filters_are_remembered_with_what_they_said
+    a_key_is_locked_by_one_until_its_time_is_over
+    what_is_empty_is_so_since_it_was_found
+}
+
+#[tokio::test]
+async fn a_bad_address_says_what_to_write() {
+    for bad in ["", "mysql://x", "sqlite:"] {
+        let error = SqlStore::open(bad).await.unwrap_err().to_string();
+        assert!(error.contains("sqlite:panko.db"), "{error}");
+    }
+}
