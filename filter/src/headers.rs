@@ -20,6 +20,8 @@ pub struct RequestHeaders {
     path: String,
     content_type: String,
     encoding: String,
+    /// `grpc-timeout`; empty when there is none.
+    pub timeout: String,
     /// Names of headers that the client must not have sent.
     pub forged: Vec<String>,
 }
@@ -33,6 +35,7 @@ impl RequestHeaders {
                 ":path" => &mut kept.path,
                 "content-type" => &mut kept.content_type,
                 "grpc-encoding" => &mut kept.encoding,
+                "grpc-timeout" => &mut kept.timeout,
                 _ if name.starts_with(OURS) => {
                     kept.forged.push(name);
                     continue;

@@ -1,6 +1,6 @@
 //! The host calls that the filter makes. A call that fails is logged or passed over, never a panic.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, GrpcStatusCode, LogLevel, MapType, Status};
@@ -98,6 +98,27 @@ pub fn send(stream: u32, message: &[u8]) {
 /// Calls `on_tick` after `delay`, and again after each further `delay`. Zero ends that.
 pub fn tick_after(delay: Duration) {
     noted("set the tick", hostcalls::set_tick_period(delay));
+}
+
+/// Milliseconds since 1970.
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(0)
+}
+
+/// Bytes that all VMs of this Envoy share, and a number that tells whether they have changed.
+pub fn shared(key: &str) -> (Option<Vec<u8>>, Option<u32>) {
+    hostcalls::get_shared_data(key).unwrap_or_default()
+}
+
+/// Writes them, unless they have changed since. Returns whether they were written.
+pub fn set_shared(key: &str, bytes: &[u8], unchanged: Option<u32>) -> bool {
+    hostcalls::set_shared_data(key, Some(bytes), unchanged).is_ok()
+}
+
+/// Makes this context the one that host calls are about.
+pub fn act_for(context: u32) {
+    noted("change the context", hostcalls::set_effective_context(context));
 }
 
 /// Envoy's node id; empty when it has none.

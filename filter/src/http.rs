@@ -10,6 +10,7 @@ use proxy_wasm::types::Action;
 
 use crate::headers::{CLUSTER, CONNECTION, POLL_HASH, RequestHeaders};
 use crate::host;
+use crate::started::Started;
 use crate::state::State;
 use crate::translation::Translation;
 
@@ -22,11 +23,22 @@ pub struct Http {
     read: usize,
     /// What its names are replaced by; `None` for most calls.
     translation: Option<Translation>,
+    /// `grpc-timeout`.
+    timeout: String,
+    /// A start-type call that goes to an owner.
+    started: Option<Started>,
 }
 
 impl Http {
     pub fn new(state: Rc<State>) -> Self {
-        Self { state, reading: None, read: 0, translation: None }
+        Self {
+            state,
+            reading: None,
+            read: 0,
+            translation: None,
+            timeout: String::new(),
+            started: None,
+        }
     }
 
     /// Acts on a decision. `Continue` lets the headers go.
@@ -89,7 +101,14 @@ impl Http {
             length => host::request_body(self.read + skip, length),
         };
         self.read = buffered;
-        let decision = call.push(&body, end, &self.state.placements.borrow());
+        let placements = self.state.placements.borrow();
+        let decision = call.push(&body, end, &placements);
+        if decision.as_ref().is_some_and(Decision::is_to_a_cluster) {
+            if let Some(place) = call.started(&placements) {
+                self.started = Some(Started::new(self.state.clone(), place, &self.timeout));
+            }
+        }
+        drop(placements);
         match decision {
             Some(Decision::Translated { cluster, to, dialect }) => {
                 let method = call.method();
@@ -129,6 +148,7 @@ impl HttpContext for Http {
             host::remove_request_header(name);
         }
         let begun = Call::begin(headers.deciding(), &self.state.placements.borrow());
+        self.timeout = headers.timeout;
         match begun {
             Begun::Decided(method, decision) => self.act(method, decision),
             Begun::Unknown(refusal) => self.refuse(&refusal),
@@ -149,6 +169,11 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        if let Some(started) = &mut self.started {
+            let content_type = host::response_header("content-type");
+            started
+                .answered(content_type.as_deref(), host::response_header("grpc-status").as_deref());
+        }
         match &mut self.translation {
             Some(translation) => translation.answer_headers(end_of_stream),
             None => Action::Continue,
@@ -156,6 +181,9 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_body(&mut self, body_size: usize, end_of_stream: bool) -> Action {
+        if let Some(started) = &mut self.started {
+            started.took_effect();
+        }
         match &mut self.translation {
             Some(translation) => translation.answer(body_size, end_of_stream),
             None => Action::Continue,

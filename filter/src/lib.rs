@@ -4,7 +4,8 @@
 //! * [`http`] — one per call: holds the headers, reads the body up to what decides, sets
 //!   `panko-cluster`, goes on.
 //! * [`translation`] — where a cluster names namespaces otherwise: edits request and answer.
-//! * [`state`] — what the two share.
+//! * [`started`] — counts start-type calls that go to a slot's owner.
+//! * [`state`] — what all share.
 //!
 //! Host calls go through [`host`], never through the SDK's trait methods: those unwrap, and a panic
 //! ends the worker's VM.
@@ -13,8 +14,10 @@ mod config;
 mod headers;
 mod host;
 mod http;
+mod identity;
 mod metrics;
 mod root;
+mod started;
 mod state;
 mod stream;
 mod translation;
@@ -26,6 +29,6 @@ mod entry {
 
     proxy_wasm::main! {{
         proxy_wasm::set_log_level(LogLevel::Info);
-        proxy_wasm::set_root_context(|_| Box::new(crate::root::Root::default()));
+        proxy_wasm::set_root_context(|context| Box::new(crate::root::Root::new(context)));
     }}
 }

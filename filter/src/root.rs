@@ -12,9 +12,15 @@ use crate::state::State;
 use crate::stream::PlacementStream;
 
 /// The root context. Nothing of it is there before `on_configure`.
-#[derive(Default)]
 pub struct Root {
+    context: u32,
     configured: Option<Configured>,
+}
+
+impl Root {
+    pub fn new(context: u32) -> Self {
+        Self { context, configured: None }
+    }
 }
 
 struct Configured {
@@ -30,8 +36,8 @@ impl Context for Root {
     }
 
     fn on_grpc_stream_close(&mut self, stream: u32, code: u32) {
-        if let Some(Configured { stream: placements, .. }) = &mut self.configured {
-            placements.on_close(stream, code);
+        if let Some(Configured { state, stream: placements }) = &mut self.configured {
+            placements.on_close(stream, code, state);
         }
     }
 }
@@ -45,7 +51,7 @@ impl RootContext for Root {
                 return false;
             }
         };
-        let state = State::new(&config);
+        let state = State::new(&config, self.context);
         state.metrics.define_refusals();
         let mut stream = PlacementStream::new(&config.control_server);
         stream.open();
@@ -54,8 +60,9 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        if let Some(Configured { stream, .. }) = &mut self.configured {
+        if let Some(Configured { state, stream }) = &mut self.configured {
             stream.open();
+            state.look_again();
         }
     }
 

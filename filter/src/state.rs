@@ -4,20 +4,31 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use panko_routing::Placements;
+use panko_routing::in_flight::InFlight;
+use panko_routing::placement::Starts;
 use proxy_wasm::types::LogLevel;
 
 use crate::config::Config;
 use crate::host;
 use crate::metrics::{CONTROL_SERVER, Metrics};
+use crate::started::Place;
+use crate::stream::Due;
 
 /// A worker's state.
 #[derive(Debug)]
 pub struct State {
     /// The last placements that the control server sent.
     pub placements: RefCell<Placements>,
+    /// Start-type calls on their way to owners.
+    pub in_flight: RefCell<InFlight<Place>>,
+    /// What is acknowledged once none of these is where the last update does not send any.
+    pub due: RefCell<Option<Due>>,
     pub metrics: Metrics,
+    /// The root context.
+    pub context: u32,
     /// Envoy's name of the control server's cluster.
     pub control_server: Arc<str>,
     /// Envoy's node id.
@@ -32,15 +43,40 @@ pub struct State {
 const MOST_UNKNOWN: usize = 100;
 
 impl State {
-    pub fn new(config: &Config) -> Rc<Self> {
+    pub fn new(config: &Config, context: u32) -> Rc<Self> {
         Rc::new(Self {
+            context,
             placements: RefCell::default(),
+            in_flight: RefCell::default(),
+            due: RefCell::default(),
             metrics: Metrics::default(),
             control_server: config.control_server.as_str().into(),
             node: host::node_id(),
             control_server_label: CONTROL_SERVER.into(),
             unknown: RefCell::default(),
         })
+    }
+
+    /// Acknowledges what is due, if nothing is on its way any more that stands against it.
+    pub fn look_again(&self) {
+        let Some(due) = self.due.borrow_mut().take() else { return };
+        // A call's context can neither speak on the stream nor set the tick.
+        host::act_for(self.context);
+        let now = host::now();
+        let placements = self.placements.borrow();
+        let not_direct = |(namespace, slot): &Place| {
+            let placement = placements.get(namespace);
+            placement.is_none_or(|placement| placement.starts(*slot) != Starts::Direct)
+        };
+        if self.in_flight.borrow_mut().is_quiet(now, not_direct) {
+            due.send();
+            return;
+        }
+        // What has not told its end is over then. Whatever else is on its way looks again when it ends.
+        if let Some(at) = self.in_flight.borrow().next_certainty() {
+            host::tick_after(Duration::from_millis(at.saturating_sub(now).max(1)));
+        }
+        *self.due.borrow_mut() = Some(due);
     }
 
     /// Names an RPC that this release does not know in Envoy's log, each once.

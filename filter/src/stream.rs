@@ -8,6 +8,7 @@ use prost::Message;
 use proxy_wasm::types::LogLevel;
 
 use crate::host;
+use crate::identity::Identity;
 use crate::state::State;
 
 /// The version of `panko/v1/placement.proto` that this filter speaks.
@@ -28,11 +29,27 @@ pub struct PlacementStream {
     open: Option<u32>,
     /// How many times in a row the stream ended before a message came.
     failures: u32,
+    identity: Identity,
+}
+
+/// An acknowledgement that waits for calls to end.
+#[derive(Debug)]
+pub struct Due {
+    stream: u32,
+    ack: Ack,
+}
+
+impl Due {
+    /// Sends it.
+    pub fn send(self) {
+        send(self.stream, filter_message::Message::Ack(self.ack));
+    }
 }
 
 impl PlacementStream {
     pub fn new(control_server: &str) -> Self {
-        Self { control_server: control_server.to_owned(), open: None, failures: 0 }
+        let (control_server, identity) = (control_server.to_owned(), Identity::take());
+        Self { control_server, open: None, failures: 0, identity }
     }
 
     /// Opens the stream and says hello, unless it is open.
@@ -48,6 +65,8 @@ impl PlacementStream {
                     protocol: PROTOCOL,
                     release: env!("CARGO_PKG_VERSION").to_owned(),
                     node: host::node_id(),
+                    process: self.identity.process,
+                    vm: self.identity.vm,
                 };
                 send(stream, filter_message::Message::Hello(hello));
             }
@@ -89,15 +108,23 @@ impl PlacementStream {
         for placement in state.placements.borrow().iter() {
             state.metrics.placement_version(placement.namespace(), placement.version().0);
         }
-        send(stream, filter_message::Message::Ack(ack));
+        if !ack.error.is_empty() {
+            send(stream, filter_message::Message::Ack(ack));
+            return;
+        }
+        // An acknowledgement holds for all updates before it.
+        *state.due.borrow_mut() = Some(Due { stream, ack });
+        state.look_again();
     }
 
     /// Opens the stream again after a while. The last placement stays.
-    pub fn on_close(&mut self, stream: u32, code: u32) {
+    pub fn on_close(&mut self, stream: u32, code: u32, state: &State) {
         if self.open != Some(stream) {
             return;
         }
         self.open = None;
+        // What it was due on is no more.
+        *state.due.borrow_mut() = None;
         host::log(
             LogLevel::Warn,
             &format!(

@@ -62,7 +62,7 @@ impl Participants {
                 said.gone_until.get_or_insert(settled);
             }
         }
-        self.all.entry(participant).or_default();
+        self.all.entry(participant).or_default().gone_until = None;
     }
 
     /// Puts back what has been remembered of a participant.
@@ -82,9 +82,11 @@ impl Participants {
         }
     }
 
-    /// A participant has ended in order: nothing of its own is on its way.
-    pub fn left(&mut self, participant: &Participant) {
-        self.all.remove(participant);
+    /// A participant has ended. What it had sent may take effect until `settled`.
+    pub fn gone(&mut self, participant: &Participant, settled: Millis) {
+        if let Some(said) = self.all.get_mut(participant) {
+            said.gone_until = Some(settled);
+        }
     }
 
     /// An operator says that all of a node are gone for good. Returns whether there was any.
@@ -162,9 +164,10 @@ mod tests {
     fn one_that_ended_or_is_forgotten_blocks_nothing() {
         let mut all = Participants::default();
         all.came(vm(1, 0), 0);
-        all.left(&vm(1, 0));
-        assert!(all.quiet_since(7, 0).is_some());
+        all.gone(&vm(1, 0), 50);
+        assert!(all.quiet_since(7, 49).is_none() && all.quiet_since(7, 50).is_some());
         all.came(vm(1, 0), 0);
+        assert!(all.quiet_since(7, 50).is_none(), "it is back");
         assert!(all.forget("envoy-1") && !all.forget("envoy-1"));
         assert!(all.quiet_since(7, 0).is_some());
     }

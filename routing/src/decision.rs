@@ -39,6 +39,14 @@ pub enum Decision {
     Refuse(Refusal),
 }
 
+impl Decision {
+    /// Whether a cluster gets the call.
+    #[must_use]
+    pub fn is_to_a_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_) | Self::Chain { .. } | Self::Translated { .. })
+    }
+}
+
 /// Why a call goes nowhere. Its text is what the client reads.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

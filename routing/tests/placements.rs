@@ -6,7 +6,7 @@ mod support;
 
 use panko_proto::v1;
 use panko_routing::placement::assign::assign;
-use panko_routing::placement::{MemberIndex, PlacementVersion};
+use panko_routing::placement::{MemberIndex, PlacementVersion, Starts};
 use panko_routing::{Placement, Placements, SLOTS};
 use proptest::prelude::*;
 use support::*;
@@ -83,7 +83,8 @@ fn update(version: u64, snapshot: bool) -> v1::PlacementUpdate {
 fn an_older_placement_changes_nothing() {
     let mut placements = Placements::default();
     placements.apply(update(5, true));
-    placements.apply(update(4, false));
+    let ack = placements.apply(update(4, false));
+    assert!(ack.error.contains("older than 5"), "{}", ack.error);
     assert_eq!(placements.get("default").unwrap().version(), PlacementVersion(5));
 }
 
@@ -118,4 +119,33 @@ fn an_update_that_is_wrong_is_not_taken_at_all() {
         assert!(ack.error.contains("default"), "{:?}", ack.error);
         assert_eq!(placements.get("default").unwrap().version(), PlacementVersion(5));
     }
+}
+
+#[test]
+fn a_change_of_slots_is_made_to_the_version_that_it_names() {
+    let mut placements = Placements::default();
+    placements.apply(update(5, true));
+    let before = placements.get("default").unwrap().clone();
+    let run = v1::SlotRun { length: 2, owner: 1, starts: v1::Starts::Locate.into() };
+    let change = |from_version, first, run| v1::PlacementUpdate {
+        nonce: 1,
+        deltas: vec![v1::PlacementDelta {
+            namespace: "default".to_owned(),
+            from_version,
+            version: 6,
+            slots: vec![v1::SlotChange { first, run: Some(run) }],
+        }],
+        ..Default::default()
+    };
+    for (from, run) in [(4, run), (5, v1::SlotRun { owner: 9, ..run })] {
+        assert!(!placements.apply(change(from, 7, run)).error.is_empty());
+        assert_eq!(placements.get("default").unwrap(), &before);
+    }
+    assert_eq!(placements.apply(change(5, 4095, run)).error, "", "what is past the end is none");
+    let mut expected = before.slots().clone();
+    expected[4095] = MemberIndex(1);
+    let after = placements.get("default").unwrap();
+    assert_eq!((after.slots(), after.version()), (&expected, PlacementVersion(6)));
+    let located = after.all_starts().iter().filter(|starts| **starts == Starts::Locate).count();
+    assert_eq!(located, 1);
 }

@@ -16,6 +16,8 @@ CREATE TABLE history (
     who TEXT NOT NULL,
     what TEXT NOT NULL,
     why TEXT NOT NULL,
+    -- The placement after it, JSON.
+    body TEXT NOT NULL,
     PRIMARY KEY (namespace, version)
 );
 

@@ -118,6 +118,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn write(&self, write: Write<'_>) -> Result<(), Error>;
     /// The newest changes of a placement, newest first.
     async fn history(&self, namespace: &str, limit: u32) -> Result<Vec<Entry>, Error>;
+    /// A placement as it was at a version.
+    async fn at_version(&self, namespace: &str, version: u64) -> Result<Option<State>, Error>;
 
     /// A filter is about to get placements ([`Participants::came`]). What is read after that has every change that
     /// did not ask it.
@@ -134,8 +136,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         namespace: &str,
         version: u64,
     ) -> Result<(), Error>;
-    /// A filter has ended in order.
-    async fn left(&self, filter: &Participant) -> Result<(), Error>;
+    /// A filter has ended; what it had sent may take effect until `settled` ([`Participants::gone`]).
+    async fn gone(&self, filter: &Participant, settled: UnixMillis) -> Result<(), Error>;
     /// All filters of a node are gone for good. Returns whether there was any.
     async fn forget(&self, node: &str) -> Result<bool, Error>;
     /// All filters, and what they have said of one placement.

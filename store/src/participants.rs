@@ -28,7 +28,8 @@ impl SqlStore {
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
-            "INSERT INTO participants (node, process, vm, came) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            "INSERT INTO participants (node, process, vm, came) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (node, process, vm) DO UPDATE SET gone_until = NULL",
         )
         .bind(&filter.node)
         .bind(hex(filter.process))
@@ -69,13 +70,15 @@ impl SqlStore {
         Ok(())
     }
 
-    pub(crate) async fn participant_left(&self, filter: &Participant) -> Result<(), Error> {
-        for table in ["acknowledgements", "participants"] {
-            let left = format!("DELETE FROM {table} WHERE node = $1 AND process = $2 AND vm = $3");
-            let left = sqlx::query(&left).bind(&filter.node);
-            let left = left.bind(hex(filter.process)).bind(i64::from(filter.vm));
-            left.execute(&self.pool).await?;
-        }
+    pub(crate) async fn participant_gone(
+        &self,
+        filter: &Participant,
+        settled: UnixMillis,
+    ) -> Result<(), Error> {
+        let gone =
+            "UPDATE participants SET gone_until = $4 WHERE node = $1 AND process = $2 AND vm = $3";
+        let gone = sqlx::query(gone).bind(&filter.node).bind(hex(filter.process));
+        gone.bind(i64::from(filter.vm)).bind(signed(settled)).execute(&self.pool).await?;
         Ok(())
     }
 

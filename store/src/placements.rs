@@ -39,6 +39,7 @@ impl SqlStore {
                 return Err(Error::NotLeader);
             }
         }
+        let after = body.clone();
         let written = match from {
             0 => sqlx::query(
                 "INSERT INTO placements (namespace, version, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
@@ -57,16 +58,25 @@ impl SqlStore {
         if written.execute(&mut *transaction).await?.rows_affected() == 0 {
             return Err(Error::Conflict(namespace.to_owned()));
         }
-        sqlx::query("INSERT INTO history (namespace, version, at, who, what, why) VALUES ($1, $2, $3, $4, $5, $6)")
+        sqlx::query("INSERT INTO history (namespace, version, at, who, what, why, body) VALUES ($1, $2, $3, $4, $5, $6, $7)")
             .bind(namespace)
             .bind(to)
             .bind(signed(entry.at))
             .bind(&entry.who)
             .bind(&entry.what)
             .bind(&entry.why)
+            .bind(after)
             .execute(&mut *transaction)
             .await?;
         Ok(transaction.commit().await?)
+    }
+
+    pub(crate) async fn past(&self, namespace: &str, version: u64) -> Result<Option<State>, Error> {
+        let row = sqlx::query(
+            "SELECT namespace, body FROM history WHERE namespace = $1 AND version <= $2 ORDER BY version DESC LIMIT 1",
+        );
+        let row = row.bind(namespace).bind(signed(version)).fetch_optional(&self.pool).await?;
+        row.as_ref().map(read).transpose()
     }
 
     pub(crate) async fn entries(&self, namespace: &str, limit: u32) -> Result<Vec<Entry>, Error> {

@@ -90,6 +90,9 @@ impl Store for SqlStore {
     async fn history(&self, namespace: &str, limit: u32) -> Result<Vec<Entry>, Error> {
         self.entries(namespace, limit).await
     }
+    async fn at_version(&self, namespace: &str, version: u64) -> Result<Option<State>, Error> {
+        self.past(namespace, version).await
+    }
     async fn came(
         &self,
         filter: &Participant,
@@ -106,8 +109,8 @@ impl Store for SqlStore {
     ) -> Result<(), Error> {
         self.participant_acknowledged(filter, namespace, version).await
     }
-    async fn left(&self, filter: &Participant) -> Result<(), Error> {
-        self.participant_left(filter).await
+    async fn gone(&self, filter: &Participant, settled: UnixMillis) -> Result<(), Error> {
+        self.participant_gone(filter, settled).await
     }
     async fn forget(&self, node: &str) -> Result<bool, Error> {
         self.forget_node(node).await

@@ -70,6 +70,7 @@ async fn changes_are_whole_and_from_what_was_read(fresh: Fresh) {
     assert_eq!(store.placement("default").await.unwrap(), Some(two.clone()));
     let history = store.history("default", 10).await.unwrap();
     assert_eq!(history, [entry(&two, "a change"), entry(&one, "a change")]);
+    assert_eq!(store.at_version("default", 1).await.unwrap(), Some(one));
     // Whoever opens it again finds it.
     let again = SqlStore::open(&fresh.address).await.unwrap();
     assert_eq!(again.placements().await.unwrap(), [("default".to_owned(), two)]);
@@ -111,8 +112,12 @@ async fn filters_are_remembered_with_what_they_said(fresh: Fresh) {
     store.came(&vm(2, 1), 1_200, 1_300).await.unwrap();
     let all = store.participants("default").await.unwrap();
     assert_eq!(all.iter().count(), 2, "those that are gone for certain are not kept");
-    store.left(&vm(2, 1)).await.unwrap();
-    assert_eq!(store.participants("default").await.unwrap().iter().count(), 1);
+    store.gone(&vm(2, 1), 1_500).await.unwrap();
+    let all = store.participants("default").await.unwrap();
+    assert!(all.quiet_since(6, 1_499).is_none() && all.quiet_since(6, 1_500).is_some());
+    store.came(&vm(2, 1), 1_300, 1_400).await.unwrap();
+    let all = store.participants("default").await.unwrap();
+    assert!(all.quiet_since(6, 9_999).is_none(), "it is back");
     assert!(store.forget("envoy-1").await.unwrap() && !store.forget("envoy-1").await.unwrap());
 }
 

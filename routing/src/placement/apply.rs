@@ -8,7 +8,7 @@ use crate::key::SLOTS;
 impl Placements {
     /// Takes an update whole, or not at all, and returns the acknowledgement to send.
     ///
-    /// A placement that is older than the one that is here changes nothing: versions only grow.
+    /// One with a placement that is older than the one that is here is not taken: versions only grow.
     pub fn apply(&mut self, update: v1::PlacementUpdate) -> v1::Ack {
         let nonce = update.nonce;
         let placements: Result<Vec<_>, _> =
@@ -21,6 +21,14 @@ impl Placements {
                 return v1::Ack { nonce, error: error.to_string() };
             }
         };
+        let older = |sent: &Placement| {
+            let here = self.get(sent.namespace())?.version();
+            let (namespace, version) = (sent.namespace().to_owned(), sent.version());
+            (here > version).then(|| Error::Older { namespace, version: version.0, here: here.0 })
+        };
+        if let Some(error) = placements.iter().find_map(older) {
+            return v1::Ack { nonce, error: error.to_string() };
+        }
         if update.snapshot {
             self.retain(|namespace| placements.iter().any(|p| p.namespace() == namespace));
         }

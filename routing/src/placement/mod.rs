@@ -82,6 +82,16 @@ pub enum Error {
         /// How many slots the runs cover (counted up to one run past the end).
         slots: usize,
     },
+    /// A placement is older than the one that is here.
+    #[error("placement of {namespace:?}: version {version} is older than {here}, which is here")]
+    Older {
+        /// The virtual namespace.
+        namespace: String,
+        /// The version that was sent.
+        version: u64,
+        /// The version that is here.
+        here: u64,
+    },
     /// A change is of another version than the one that is here.
     #[error(
         "placement of {namespace:?}: a change of version {from} cannot be made to version {here}"

@@ -39,9 +39,15 @@ fn snapshot(way: Way) -> PlacementUpdate {
         namespace: "default".into(),
         version: 1,
         members,
-        slots: vec![SlotRun { length: 4096, owner: 0 }],
+        slots: vec![SlotRun { length: 4096, owner: 0, starts: 0 }],
         spread: Vec::new(),
         locate_before_start: false,
     };
-    PlacementUpdate { nonce: 1, placements: vec![placement], removed: vec![], snapshot: true }
+    PlacementUpdate {
+        nonce: 1,
+        placements: vec![placement],
+        removed: vec![],
+        snapshot: true,
+        deltas: vec![],
+    }
 }
