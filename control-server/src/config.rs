@@ -25,6 +25,11 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     /// The virtual namespaces.
     pub namespaces: Vec<Namespace>,
+    /// Where placements are kept: `sqlite:FILE`, relative to this file's folder, or
+    /// `postgres://user:password@host/database`, which several control servers share. The environment variable
+    /// `PANKO_STORE` goes before it.
+    #[serde(default = "default_store")]
+    pub store: String,
     /// Bounds on what is kept in memory.
     #[serde(default)]
     pub limits: Limits,
@@ -271,7 +276,15 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        Self::parse(&text, path)
+        let mut config = Self::parse(&text, path)?;
+        if let Ok(store) = std::env::var("PANKO_STORE") {
+            config.store = store;
+        }
+        if let Some(file) = config.store.strip_prefix("sqlite:") {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            config.store = format!("sqlite:{}", folder.join(file).display());
+        }
+        Ok(config)
     }
 
     /// Reads and checks YAML. `path` is for messages only.
@@ -314,6 +327,10 @@ impl Member {
 
 fn one() -> u32 {
     1
+}
+
+fn default_store() -> String {
+    "sqlite:panko.db".to_owned()
 }
 
 #[cfg(test)]

@@ -108,12 +108,16 @@ async fn look(
         Status::internal(format!("cluster {} gave no UUID of its namespace", cluster.name()))
     })?;
     answers.put(cluster.name(), &member.namespace, answer);
-    match placements.learned(&namespace.name, index, uuid) {
+    let learned = placements.learned(&namespace.name, cluster.name(), &member.namespace, uuid);
+    match learned.await {
         Ok(true) => {
             tracing::info!(cluster = %cluster.name(), namespace = member.namespace, %uuid, "a member was reached");
         }
         Ok(false) => {}
-        Err(error) => tracing::error!(%error, "the placement cannot be published"),
+        Err(error) => {
+            tracing::error!(%error, "what a member says of itself cannot be written down");
+            return Err(Status::unavailable(error.to_string()));
+        }
     }
     Ok(())
 }

@@ -1,17 +1,20 @@
 //! Sends placements to filters and hears what they route by.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::Stream;
+use panko_placement::Participant;
 use panko_proto::v1::placement_service_server::{PlacementService, PlacementServiceServer};
-use panko_proto::v1::{FilterMessage, Hello, PlacementUpdate, filter_message};
+use panko_proto::v1::{Ack, FilterMessage, Hello, PlacementUpdate, filter_message};
+use panko_routing::Placement;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::metrics::Metrics;
-use crate::placements::{PlacementsHolder, Snapshot};
+use crate::placements::{PlacementsHolder, SETTLED, Snapshot, delta, now};
 
 /// The version of the protocol that is spoken here.
 const PROTOCOL: u32 = 1;
@@ -46,11 +49,15 @@ impl PlacementService for Placements {
         // One update on its way is enough: the filter acknowledges it before the next.
         let (to_filter, updates) = mpsc::channel(1);
         let stream = FilterStream {
+            holder: self.holder.clone(),
             placements: self.holder.subscribe(),
             from_filter,
             to_filter,
             connected: Connected::new(&self.metrics),
             nonce: 0,
+            last: None,
+            sent: VecDeque::new(),
+            acknowledged: BTreeMap::new(),
         };
         tokio::spawn(stream.run());
         Ok(Response::new(Box::pin(ReceiverStream::new(updates))))
@@ -59,11 +66,18 @@ impl PlacementService for Placements {
 
 /// One filter's stream.
 struct FilterStream {
+    holder: Arc<PlacementsHolder>,
     placements: tokio::sync::watch::Receiver<Snapshot>,
     from_filter: Streaming<FilterMessage>,
     to_filter: mpsc::Sender<Result<PlacementUpdate, Status>>,
     connected: Connected,
     nonce: u64,
+    /// What the filter has once it has taken all that was sent.
+    last: Option<Arc<Vec<Placement>>>,
+    /// Updates that have not been acknowledged: their nonces, and what they brought.
+    sent: VecDeque<(u64, Arc<Vec<Placement>>)>,
+    /// By namespace: the newest version that the store knows to be acknowledged.
+    acknowledged: BTreeMap<String, u64>,
 }
 
 impl FilterStream {
@@ -77,7 +91,13 @@ impl FilterStream {
 
     async fn serve(&mut self) -> Result<(), Status> {
         let hello = self.hello().await?;
-        tracing::info!(node = hello.node, release = hello.release, "a filter opened its stream");
+        let Hello { node, process, vm, release, .. } = hello;
+        tracing::info!(node, release, vm, "a filter opened its stream");
+        let filter = Participant { node, process, vm };
+        // Known before it is told anything; and what it is told first is read after that.
+        let store = self.holder.store();
+        store.came(&filter, now(), now() + SETTLED).await.map_err(unavailable)?;
+        self.holder.refresh().await.map_err(unavailable)?;
         self.update().await?;
         loop {
             tokio::select! {
@@ -85,9 +105,18 @@ impl FilterStream {
                     changed.map_err(|_| stopping())?;
                     self.update().await?;
                 }
-                message = self.from_filter.message() => {
-                    let Some(message) = message? else { return Ok(()) };
-                    self.heard(message, &hello);
+                message = self.from_filter.message() => match message {
+                    Ok(Some(FilterMessage { message: Some(filter_message::Message::Ack(ack)) })) => {
+                        self.heard(ack, &filter).await?;
+                    }
+                    Ok(Some(_)) => {}
+                    Ok(None) => return self.gone(&filter).await,
+                    // Envoy ends the stream of a VM that is no more, and only of such a one. A connection
+                    // that is lost is another matter: the filter goes on with what it has.
+                    Err(status) if status.code() == Code::Cancelled => {
+                        return self.gone(&filter).await;
+                    }
+                    Err(status) => return Err(status),
                 }
             }
         }
@@ -104,33 +133,71 @@ impl FilterStream {
                 hello.protocol
             )));
         }
+        if hello.node.is_empty() {
+            return Err(Status::failed_precondition(
+                "Envoy has no node id; give each Envoy one of its own (node.id, or --service-node)",
+            ));
+        }
         Ok(hello)
     }
 
     async fn update(&mut self) -> Result<(), Status> {
         let placements = self.placements.borrow_and_update().clone().ok_or_else(stopping)?;
         self.nonce += 1;
-        let update = PlacementUpdate {
-            nonce: self.nonce,
-            placements: placements.iter().map(Into::into).collect(),
-            removed: Vec::new(),
-            snapshot: true,
+        let deltas = self.last.as_ref().and_then(|last| delta::between(last, &placements));
+        let update = match deltas {
+            Some(deltas) => PlacementUpdate { nonce: self.nonce, deltas, ..Default::default() },
+            None => PlacementUpdate {
+                nonce: self.nonce,
+                placements: placements.iter().map(Into::into).collect(),
+                snapshot: true,
+                ..Default::default()
+            },
         };
+        self.last = Some(placements.clone());
+        self.sent.push_back((self.nonce, placements));
         let gone = |_| Status::cancelled("the filter has gone");
         self.to_filter.send(Ok(update)).await.map_err(gone)
     }
 
-    fn heard(&self, message: FilterMessage, hello: &Hello) {
-        let Some(filter_message::Message::Ack(ack)) = message.message else { return };
+    async fn heard(&mut self, ack: Ack, filter: &Participant) -> Result<(), Status> {
         self.connected.0.acknowledged(ack.error.is_empty());
         if !ack.error.is_empty() {
-            tracing::error!(
-                node = hello.node,
-                error = ack.error,
-                "a filter could not take a placement"
-            );
+            let (node, error) = (&filter.node, &ack.error);
+            tracing::error!(node, error, "a filter could not take a placement");
+            // It is told all of it with the next change.
+            self.last = None;
+            return Ok(());
         }
+        let mut newest = None;
+        while let Some((nonce, placements)) = self.sent.front() {
+            if *nonce > ack.nonce {
+                break;
+            }
+            newest = Some(placements.clone());
+            self.sent.pop_front();
+        }
+        for placement in newest.iter().flat_map(|placements| placements.iter()) {
+            let (namespace, version) = (placement.namespace(), placement.version().0);
+            if self.acknowledged.get(namespace).is_some_and(|known| *known >= version) {
+                continue;
+            }
+            let store = self.holder.store();
+            store.acknowledged(filter, namespace, version).await.map_err(unavailable)?;
+            self.acknowledged.insert(namespace.to_owned(), version);
+        }
+        Ok(())
     }
+
+    /// The filter is no more. What it had sent may still take effect.
+    async fn gone(&self, filter: &Participant) -> Result<(), Status> {
+        tracing::info!(node = filter.node, vm = filter.vm, "a filter has ended");
+        self.holder.store().gone(filter, now() + SETTLED).await.map_err(unavailable)
+    }
+}
+
+fn unavailable(error: impl std::fmt::Display) -> Status {
+    Status::unavailable(error.to_string())
 }
 
 fn stopping() -> Status {

@@ -11,19 +11,21 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use http::StatusCode;
+use panko_store::{SqlStore, Store};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 
 use crate::config::Config;
-use crate::frontend::{self, Frontend, KeyLocks, Unfinished};
+use crate::frontend::{self, Frontend, Starts, Unfinished};
 use crate::identify::{self, LastAnswers};
 use crate::locate::Locator;
 use crate::metrics::Metrics;
 use crate::placement_service::Placements;
-use crate::placements::PlacementsHolder;
+use crate::placements::{PlacementsHolder, begin, drive, follow};
 use crate::pool::registry::Registry;
 use crate::reflection;
 use crate::replica_service;
@@ -52,13 +54,17 @@ pub async fn run(
     config: Config,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
+    let store: Arc<dyn Store> = Arc::new(SqlStore::open(&config.store).await?);
+    let config = begin::begin(config, &*store).await?;
     let topology = Arc::new(Topology::new(&config)?);
     let replicas = Replicas::new(&config)?;
     let metrics = Metrics::new();
-    let placements = PlacementsHolder::new(&topology)?;
+    let placements = PlacementsHolder::new(topology.clone(), store).await?;
+    let mut background = JoinSet::new();
+    background.spawn(follow::follow(placements.clone()));
+    background.spawn(drive::drive(placements.clone(), replicas.server().clone()));
     let answers = Arc::new(LastAnswers::default());
-    let watching =
-        tokio::spawn(identify::watch(topology.clone(), placements.clone(), answers.clone()));
+    background.spawn(identify::watch(topology.clone(), placements.clone(), answers.clone()));
 
     let pools = Registry::new(config.limits.clone(), replicas.clone(), metrics.clone());
     let replica_service = replica_service::Service::new(pools.clone(), &replicas);
@@ -66,10 +72,10 @@ pub async fn run(
         topology,
         pools: pools.clone(),
         callers: config.callers.clone(),
-        replicas,
+        replicas: replicas.clone(),
         answers,
         locator: Locator::new(config.limits.lookups, metrics.clone()),
-        starts: KeyLocks::default(),
+        starts: Starts::new(placements.clone(), replicas.server()),
         unfinished: Unfinished::default(),
         placements: placements.clone(),
         metrics: metrics.clone(),
@@ -133,7 +139,7 @@ pub async fn run(
         () = async { drop(serving_grpc.await); std::future::pending().await } => {}
     }
     serving_http.abort();
-    watching.abort();
+    background.abort_all();
     Ok(())
 }
 

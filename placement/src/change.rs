@@ -16,6 +16,8 @@ pub enum Change {
     Complete(Quiet),
     /// The handover ends and leaves everything as it was: nothing has been started at the new owners.
     Cancel,
+    /// A member that never owned a slot may hold workflows of it from now on: it counts as a former owner.
+    Claim(usize, MemberIndex),
     /// These members hold nothing of these slots any more.
     Release(Vec<(usize, MemberIndex)>),
     /// A member that was not there, or another weight or state of one that was.
@@ -70,6 +72,7 @@ impl State {
             Change::Begin(moves) => next.begin(moves)?,
             Change::Complete(quiet) => next.complete(*quiet)?,
             Change::Cancel => next.cancel()?,
+            Change::Claim(slot, member) => next.claim(*slot, *member)?,
             Change::Release(released) => next.release(released)?,
             Change::Put(member) => next.put(member.clone()),
             Change::Remove(member) => next.remove(*member, false)?,
@@ -117,6 +120,17 @@ impl State {
     fn cancel(&mut self) -> Result<(), Refused> {
         self.handover.take().ok_or(Refused::NoHandover)?;
         self.slots.iter_mut().for_each(|slot| slot.to = None);
+        Ok(())
+    }
+
+    fn claim(&mut self, number: usize, member: MemberIndex) -> Result<(), Refused> {
+        self.member(member)?;
+        let slot = self.slot(number)?;
+        if slot.owner == member || slot.former.contains(&member) {
+            return Err(Refused::Nothing);
+        }
+        slot.former.push(member);
+        slot.former.sort_unstable();
         Ok(())
     }
 

@@ -58,6 +58,7 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
         listen: Listen::default(),
         clusters: names.iter().zip(&clusters).map(|(name, c)| in_config(name, c)).collect(),
         namespaces: options.namespaces.iter().map(|n| namespace(n, &names, options)).collect(),
+        store: format!("sqlite:{}", data.path().join("panko.db").display()),
         limits: config::Limits::default(),
         callers: config::Callers::default(),
         peers: control_server::peers(&control_servers, data)?,

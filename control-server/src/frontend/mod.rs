@@ -3,7 +3,8 @@
 //! * [`polls`] — the pool.
 //! * [`local`] — answered here, from what all members offer ([`offers`]).
 //! * [`gather`] — asked of every member and merged.
-//! * [`second_chance`] — calls on a key that its slot's owner does not settle.
+//! * [`second_chance`] — calls on a key that its slot's owner does not find.
+//! * [`starts`] — start-type calls that look where their key lives first.
 //! * [`broadcast`] — told to every member.
 //! * [`nexus_endpoints`] — told to every cluster, under ids of each one's own.
 //! * [`conflict_token`] — each member's in one of ours.
@@ -22,6 +23,7 @@ mod page_token;
 mod polls;
 mod reply;
 mod second_chance;
+mod starts;
 
 use std::sync::Arc;
 
@@ -47,8 +49,8 @@ use crate::replicas::Replicas;
 use crate::topology::{Topology, VirtualNamespace};
 use reply::Reply;
 
-pub use crate::locate::key_locks::KeyLocks;
 pub use broadcast::Unfinished;
+pub use starts::Starts;
 
 /// The largest request that is taken: what Temporal's frontends take.
 const MAX_REQUEST: usize = 4 * 1024 * 1024;
@@ -69,7 +71,7 @@ pub struct Frontend {
     /// Where keys live.
     pub locator: Arc<Locator>,
     /// One start of a key at a time.
-    pub starts: KeyLocks,
+    pub starts: Starts,
     /// Broadcasts that some members have yet to do.
     pub unfinished: Unfinished,
     /// Who owns which slot.
@@ -171,7 +173,7 @@ impl Frontend {
                 let owner = call.asked.clone().unwrap_or_default();
                 self.second_chance(call, &owner).await.map(Reply::from)
             }
-            Class::Key { .. } if call.method.creates_key => {
+            Class::Key { .. } if call.method.start_type => {
                 self.locate_and_start(call).await.map(Reply::from)
             }
             Class::Poll { .. } | Class::Key { .. } | Class::Token { .. } => {

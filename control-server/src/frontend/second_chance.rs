@@ -1,13 +1,12 @@
-//! Class `key`, where the slot's owner does not settle it: calls that it did not find anything for, and
-//! starts that look everywhere first.
+//! Class `key`, where the slot's owner does not find anything.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use panko_proto::rpc::Class;
+use panko_proto::rpc::{Class, Method};
+use panko_routing::Dialect;
 use panko_routing::wire::fields::first_at;
-use panko_routing::{Dialect, Key};
 use tonic::Status;
 
 use super::{Call, Frontend, deadline, malformed};
@@ -26,6 +25,12 @@ impl Frontend {
         let (namespace, owner) = self.asked(&call, owner)?;
         let dialect = member(namespace, owner)?.dialect.clone();
         let call = back(call, dialect.as_ref())?;
+        if call.method.start_type {
+            // What it reopens may be open elsewhere.
+            let method = call.method;
+            let answer = self.locate_and_start(call).await?;
+            return answer_back(dialect.as_ref(), method, answer);
+        }
         let (_, target) = self.target(&call)?;
         let (found, to) = match self.locator.locate(namespace, &target, owner).await? {
             Place::Member { index, .. } if index == owner => ("owner", index),
@@ -38,12 +43,7 @@ impl Frontend {
         };
         self.metrics.second_chance(found);
         let answer = forward(&call, member(namespace, to)?).await?;
-        // The filter gives it the callers' names, as if the owner had answered.
-        let edited = match &dialect {
-            Some(dialect) => dialect.answer_back(call.method, &answer),
-            None => Ok(None),
-        };
-        Ok(edited.map_err(|e| malformed(call.method, e))?.map_or(answer, Bytes::from))
+        answer_back(dialect.as_ref(), call.method, answer)
     }
 
     /// The namespace that a call was sent to on a cluster, and the position of that member. The request names
@@ -67,33 +67,8 @@ impl Frontend {
         })
     }
 
-    /// A call that creates its key, in a namespace with `locate_before_start`. It goes to the member that
-    /// has the key's open run, else its latest, else to the slot's owner: there the server knows all
-    /// that its reuse and conflict policies ask for. One call at a time for each key.
-    pub(super) async fn locate_and_start(&self, call: Call) -> Result<Bytes, Status> {
-        let (namespace, mut target) = self.target(&call)?;
-        target.run = Box::default();
-        let key = Key { kind: target.kind, id: &target.id };
-        let owner = self.placements.owner(&namespace.name, &key);
-        let owner = owner.ok_or_else(|| Status::unavailable("there is no placement yet"))?;
-        let guard = self.starts.lock(target.clone()).await;
-        let to = match self.locator.locate_now(namespace, &target, owner).await? {
-            Place::Member { index, .. } => index,
-            Place::Nowhere => owner,
-            Place::Unknown(status) => return Err(status),
-        };
-        let member = member(namespace, to)?.clone();
-        // A task of its own: the key stays locked until the cluster has answered, whether or not the caller
-        // still waits.
-        let start = tokio::spawn(async move {
-            let _guard = guard;
-            forward(&call, &member).await
-        });
-        start.await.map_err(|_| Status::internal("the call was lost on its way"))?
-    }
-
     /// The key that a call acts on, found as the filter finds it.
-    fn target(&self, call: &Call) -> Result<(&Arc<VirtualNamespace>, Target), Status> {
+    pub(super) fn target(&self, call: &Call) -> Result<(&Arc<VirtualNamespace>, Target), Status> {
         let Class::Key { namespace, keys, run } = call.method.class else {
             return Err(Status::internal(format!("{} has no key", call.method.name)));
         };
@@ -111,6 +86,19 @@ impl Frontend {
     }
 }
 
+/// The answer as the owner would have given it: the filter gives it the callers' names.
+fn answer_back(
+    dialect: Option<&Arc<Dialect>>,
+    method: &'static Method,
+    answer: Bytes,
+) -> Result<Bytes, Status> {
+    let edited = match dialect {
+        Some(dialect) => dialect.answer_back(method, &answer),
+        None => Ok(None),
+    };
+    Ok(edited.map_err(|e| malformed(method, e))?.map_or(answer, Bytes::from))
+}
+
 /// The call as its caller made it: the filter has put the owner's names into it.
 fn back(mut call: Call, dialect: Option<&Arc<Dialect>>) -> Result<Call, Status> {
     if let Some(dialect) = dialect {
@@ -121,11 +109,11 @@ fn back(mut call: Call, dialect: Option<&Arc<Dialect>>) -> Result<Call, Status> 
     Ok(call)
 }
 
-fn member(namespace: &VirtualNamespace, index: usize) -> Result<&Arc<Member>, Status> {
+pub(super) fn member(namespace: &VirtualNamespace, index: usize) -> Result<&Arc<Member>, Status> {
     namespace.members.get(index).ok_or_else(|| Status::internal("no such member"))
 }
 
-async fn forward(call: &Call, member: &Member) -> Result<Bytes, Status> {
+pub(super) async fn forward(call: &Call, member: &Member) -> Result<Bytes, Status> {
     let asked = call.timeout.as_deref().and_then(deadline::parse).unwrap_or(DEADLINE);
     member.call(call.method, &call.caller, call.body.clone(), asked).await
 }

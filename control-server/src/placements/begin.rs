@@ -1,0 +1,112 @@
+//! What a control server does with `panko.yaml` and the store when it starts.
+
+use panko_placement::{Change, Member, State};
+use panko_routing::placement::assign;
+use panko_store::{Entry, Store, Write};
+
+use super::now;
+use crate::config::{self, Config};
+
+/// Why a control server cannot start with this `panko.yaml` and this store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store does not do its part.
+    #[error(transparent)]
+    Store(#[from] panko_store::Error),
+    /// The change makes no sense.
+    #[error(transparent)]
+    Refused(#[from] panko_placement::Refused),
+    /// A member of the store is not in the file.
+    #[error(
+        "{namespace:?} has the member {member} in the store, and not in panko.yaml: add it there again; to take it out, let `panko drain` empty it and `panko remove` it first"
+    )]
+    Missing {
+        /// The virtual namespace.
+        namespace: String,
+        /// Cluster and physical namespace.
+        member: String,
+    },
+    /// No member has a weight. Such a file is refused before.
+    #[error("{0:?} has no member with a weight above 0")]
+    NoWeight(String),
+}
+
+/// Gives every namespace that is new its first placement, and adds members that are new to the others: they own
+/// nothing before an operator says so. The configuration comes back with the members in the placements' order.
+pub async fn begin(mut config: Config, store: &dyn Store) -> Result<Config, Error> {
+    for namespace in &mut config.namespaces {
+        let state = loop {
+            match reconcile(namespace, store).await {
+                // Another control server starts, too.
+                Err(Error::Store(panko_store::Error::Conflict(_))) => {}
+                result => break result?,
+            }
+        };
+        let name = namespace.name.clone();
+        let place = |member: &config::Member| {
+            state.position(&member.cluster, member.physical(&name)).map(|at| at.0)
+        };
+        namespace.members.sort_by_key(|member| place(member));
+    }
+    Ok(config)
+}
+
+async fn reconcile(namespace: &config::Namespace, store: &dyn Store) -> Result<State, Error> {
+    let name = &namespace.name;
+    let members = namespace.members.iter().map(|member| Member {
+        cluster: member.cluster.clone(),
+        namespace: member.physical(name).to_owned(),
+        weight: member.weight,
+        cordoned: member.state == config::MemberState::Cordoned,
+        fenced: false,
+        uuid: None,
+    });
+    let members: Vec<_> = members.collect();
+    let Some(mut state) = store.placement(name).await? else {
+        let owners = assign::assign(&namespace.weights(), None);
+        let owners = owners.ok_or_else(|| Error::NoWeight(name.clone()))?;
+        let mut first = State::new(members, owners.iter().copied());
+        // A store that is new where another one was before is newer than that.
+        first.version = now();
+        write(store, name, 0, &first, "the first placement").await?;
+        return Ok(first);
+    };
+    for member in &state.members {
+        if !members
+            .iter()
+            .any(|m| (&m.cluster, &m.namespace) == (&member.cluster, &member.namespace))
+        {
+            let (namespace, member) =
+                (name.clone(), format!("{}/{}", member.cluster, member.namespace));
+            return Err(Error::Missing { namespace, member });
+        }
+    }
+    for member in members {
+        if state.position(&member.cluster, &member.namespace).is_some() {
+            continue;
+        }
+        let what = format!("{}/{} joins, and owns nothing yet", member.cluster, member.namespace);
+        let (from, next) = (state.version, state.after(&Change::Put(member))?);
+        write(store, name, from, &next, &what).await?;
+        tracing::info!(namespace = name, what, "`panko rebalance` gives it its share");
+        state = next;
+    }
+    Ok(state)
+}
+
+async fn write(
+    store: &dyn Store,
+    namespace: &str,
+    from: u64,
+    state: &State,
+    what: &str,
+) -> Result<(), panko_store::Error> {
+    let entry = Entry {
+        version: state.version,
+        at: now(),
+        who: "the control server".to_owned(),
+        what: what.to_owned(),
+        why: "panko.yaml says so".to_owned(),
+    };
+    store.write(Write { namespace, from, state, entry: &entry, lead: None }).await
+}

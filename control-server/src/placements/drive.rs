@@ -1,0 +1,65 @@
+//! The leader's part: handovers are completed once every filter agrees.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use panko_placement::Change;
+use panko_store::Lead;
+
+use super::{By, Error, PlacementsHolder, now};
+
+/// Between two looks at what can be completed.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// For how long a leader leads without saying so again.
+const LEASE: Duration = Duration::from_secs(5);
+
+/// Tries to lead, and completes handovers while it does, until dropped. `server` is this control server's name.
+pub async fn drive(placements: Arc<PlacementsHolder>, server: Arc<str>) {
+    let (mut lead, mut said) = (None::<Lead>, 0);
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        let lease = u64::try_from(LEASE.as_millis()).unwrap_or(0);
+        if now().saturating_sub(said) > lease / 3 {
+            said = now();
+            let led = lead.is_some();
+            lead = match placements.store().lead(&server, said, said + lease).await {
+                Ok(lead) => lead,
+                Err(error) => {
+                    tracing::warn!(%error, "no placement changes until the store answers");
+                    None
+                }
+            };
+            if lead.is_some() != led {
+                tracing::info!(leads = lead.is_some(), "completes handovers");
+            }
+        }
+        let Some(lead) = &lead else { continue };
+        for namespace in placements.namespaces() {
+            if let Err(error) = complete(&placements, &namespace, lead).await {
+                tracing::warn!(namespace, %error, "a handover could not be completed");
+            }
+        }
+    }
+}
+
+/// Completes a namespace's handover, if it has one and all filters agree.
+async fn complete(
+    placements: &PlacementsHolder,
+    namespace: &str,
+    lead: &Lead,
+) -> Result<(), Error> {
+    let state = placements.state(namespace);
+    let Some(began) = state.as_ref().and_then(|state| state.handover) else { return Ok(()) };
+    let participants = placements.store().participants(namespace).await?;
+    let Some(quiet) = participants.quiet_since(began, now()) else { return Ok(()) };
+    let slots = state.iter().flat_map(|s| &s.slots).filter(|slot| slot.to.is_some()).count();
+    let by = By { who: "the leader", why: "every filter agrees", lead: Some(lead) };
+    let what = format!("{slots} slots have their new owners");
+    let done = placements.change(namespace, by, &what, |_| Ok(Change::Complete(quiet))).await;
+    match done {
+        // Somebody has cancelled it, or begun another one.
+        Err(Error::Refused(_)) => Ok(()),
+        done => done.map(drop),
+    }
+}

@@ -1,0 +1,244 @@
+//! The placements of all virtual namespaces, as the store has them: what filters are sent.
+//!
+//! * [`begin`] — the first placement of a namespace, and the members that `panko.yaml` adds.
+//! * [`follow`] — what other control servers change.
+//! * [`drive`] — the leader's part: handovers are completed once every filter agrees.
+//! * [`wire`] — a placement as filters get it; [`delta`] — what has changed in it.
+
+pub mod begin;
+pub mod delta;
+pub mod drive;
+pub mod follow;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use panko_placement::{Change, Member, Refused, State};
+use panko_routing::placement::{self, NamespaceUuid};
+use panko_routing::{Key, Placement};
+use panko_store::{Entry, Lead, Store, UnixMillis, Write};
+use tokio::sync::watch;
+
+use crate::topology::Topology;
+
+/// All placements at one moment; none once the control server stops.
+pub type Snapshot = Option<Arc<Vec<Placement>>>;
+
+/// How often a change is tried again that another one has overtaken.
+const TRIES: usize = 20;
+
+/// How long something that a filter, or a control server, has sent may take effect, with a margin for clocks
+/// that differ. The filter's bounds (`started.rs`) are within it.
+pub const SETTLED: UnixMillis = 65_000;
+
+/// Holds the placements, changes them in the store, and tells who wants to know of each change.
+#[derive(Debug)]
+pub struct PlacementsHolder {
+    store: Arc<dyn Store>,
+    topology: Arc<Topology>,
+    states: Mutex<BTreeMap<String, Arc<State>>>,
+    sender: watch::Sender<Snapshot>,
+}
+
+/// Why a placement was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody has configured it.
+    #[error("there is no virtual namespace {0:?}; see namespaces in panko.yaml")]
+    UnknownNamespace(String),
+    /// The change makes no sense.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] panko_store::Error),
+    /// What is in the store is no placement.
+    #[error(transparent)]
+    Placement(#[from] placement::Error),
+}
+
+/// Who changes a placement, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// An operator's name, or the control server's.
+    pub who: &'a str,
+    /// As the operator has said.
+    pub why: &'a str,
+    /// For what only a leader may change.
+    pub lead: Option<&'a Lead>,
+}
+
+impl PlacementsHolder {
+    /// The placements of the store. Every namespace of the topology is there ([`begin::begin`]).
+    pub async fn new(topology: Arc<Topology>, store: Arc<dyn Store>) -> Result<Arc<Self>, Error> {
+        let (states, sender) = (Mutex::default(), watch::Sender::new(None));
+        let holder = Arc::new(Self { store, topology, states, sender });
+        holder.refresh().await?;
+        Ok(holder)
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The placements from now on; changes wake the receiver.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Snapshot> {
+        self.sender.subscribe()
+    }
+
+    /// Ends the streams of all filters: they look for another control server, or for the next start
+    /// of this one.
+    pub fn close(&self) {
+        self.sender.send_replace(None);
+    }
+
+    /// Reads the store. What is newer there is published.
+    pub async fn refresh(&self) -> Result<(), Error> {
+        for (namespace, state) in self.store.placements().await? {
+            if self.topology.namespace(&namespace).is_some() {
+                self.take(&namespace, state)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The placement of a namespace as it was last read.
+    #[must_use]
+    pub fn state(&self, namespace: &str) -> Option<Arc<State>> {
+        self.lock().get(namespace).cloned()
+    }
+
+    /// The names of all namespaces.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// The placement as the store has it at this moment.
+    pub async fn current(&self, namespace: &str) -> Result<Arc<State>, Error> {
+        let unknown = || Error::UnknownNamespace(namespace.to_owned());
+        let here = self.state(namespace).ok_or_else(unknown)?;
+        if self.store.version(namespace).await? == here.version {
+            return Ok(here);
+        }
+        let state = self.store.placement(namespace).await?.ok_or_else(unknown)?;
+        self.take(namespace, state)?;
+        self.state(namespace).ok_or_else(unknown)
+    }
+
+    /// The position of the member that owns a key's slot. None before there is a placement, and for a
+    /// namespace that nobody configured.
+    #[must_use]
+    pub fn owner(&self, namespace: &str, key: &Key<'_>) -> Option<usize> {
+        let owner = self.state(namespace)?.slots.get(key.slot().index())?.owner;
+        Some(usize::from(owner.0))
+    }
+
+    /// Changes a placement as the store has it by then. `change` is asked again when another change came
+    /// first. Returns the placement after it.
+    pub async fn change(
+        &self,
+        namespace: &str,
+        by: By<'_>,
+        what: &str,
+        mut change: impl FnMut(&State) -> Result<Change, Error> + Send,
+    ) -> Result<Arc<State>, Error> {
+        let mut tries = 0;
+        loop {
+            let here = self.current(namespace).await?;
+            let state = here.after(&change(&here)?)?;
+            let entry = Entry {
+                version: state.version,
+                at: now(),
+                who: by.who.to_owned(),
+                what: what.to_owned(),
+                why: by.why.to_owned(),
+            };
+            let from = here.version;
+            let write = Write { namespace, from, state: &state, entry: &entry, lead: by.lead };
+            match self.store.write(write).await {
+                Ok(()) => {
+                    tracing::info!(
+                        namespace,
+                        version = state.version,
+                        what,
+                        who = by.who,
+                        "the placement has changed"
+                    );
+                    self.take(namespace, state)?;
+                    return self
+                        .state(namespace)
+                        .ok_or_else(|| Error::UnknownNamespace(namespace.to_owned()));
+                }
+                Err(panko_store::Error::Conflict(_)) if tries < TRIES => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// A cluster has told the UUID of a member's physical namespace. Returns whether that is news.
+    pub async fn learned(
+        &self,
+        namespace: &str,
+        cluster: &str,
+        physical: &str,
+        uuid: NamespaceUuid,
+    ) -> Result<bool, Error> {
+        let uuid = uuid.to_string();
+        let of = |state: &State| {
+            let at = state.position(cluster, physical)?;
+            state.members.get(usize::from(at.0)).cloned()
+        };
+        let known = self.state(namespace).and_then(|state| of(&state));
+        if known.is_none_or(|member| member.uuid.as_deref() == Some(&uuid)) {
+            return Ok(false);
+        }
+        let by = By { who: "the control server", why: "the cluster says so", lead: None };
+        let what = format!("{cluster}/{physical} has the UUID {uuid}");
+        let learned = |state: &State| {
+            let member = of(state).ok_or(Refused::NoSuchMember(u16::MAX))?;
+            if member.uuid.as_deref() == Some(&uuid) {
+                return Err(Refused::Nothing.into());
+            }
+            Ok(Change::Put(Member { uuid: Some(uuid.clone()), ..member }))
+        };
+        match self.change(namespace, by, &what, learned).await {
+            Ok(_) => Ok(true),
+            // Another control server was first.
+            Err(Error::Refused(Refused::Nothing)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Publishes a placement, if it is newer than what is here.
+    fn take(&self, namespace: &str, state: State) -> Result<(), Error> {
+        let mut states = self.lock();
+        if states.get(namespace).is_some_and(|here| here.version >= state.version) {
+            return Ok(());
+        }
+        states.insert(namespace.to_owned(), Arc::new(state));
+        let placements = states.iter().filter_map(|(name, state)| {
+            Some(wire::placement(self.topology.namespace(name)?, state))
+        });
+        let placements = placements.collect::<Result<Vec<_>, _>>()?;
+        self.sender.send_replace(Some(Arc::new(placements)));
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<State>>> {
+        // The map is whole whatever panicked beside it.
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(0)
+}
