@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let grpc = std::env::var_os("CARGO_FEATURE_GRPC").is_some();
     let mut files = vec!["panko/v1/placement.proto"];
     if grpc {
-        files.push("panko/v1/replica.proto");
+        files.extend(["panko/v1/replica.proto", "panko/v1/admin.proto"]);
     }
     let protocol = protox::compile(files, ["."])?;
     tonic_prost_build::configure()

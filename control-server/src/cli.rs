@@ -10,7 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
-use crate::{check, dev, envoy_config, serve, status_polls};
+use crate::operate::verbs::{ChangeVerb, ExplainArgs, FiltersArgs, HistoryArgs, StatusArgs};
+use crate::{check, dev, envoy_config, operate, serve, status_polls};
 
 /// One Temporal namespace over many Temporal clusters.
 #[derive(Debug, Parser)]
@@ -50,6 +51,16 @@ enum Verb {
     /// Show how things stand in the control servers that run.
     #[command(subcommand)]
     Status(Status),
+    #[command(flatten)]
+    Change(ChangeVerb),
+    /// Show what has been changed of a placement, when, by whom and why.
+    History(HistoryArgs),
+    /// Show where calls on a workflow, or on another key, go, and why.
+    #[command(after_help = "Example:\n  panko explain --workflow-id order-17")]
+    Explain(ExplainArgs),
+    /// Show the filters and what each has acknowledged, or forget those of an Envoy that is gone for good.
+    #[command(after_help = "Example:\n  panko filters\n  panko filters --forget envoy-7")]
+    Filters(FiltersArgs),
     /// Print a complete Envoy configuration for a panko.yaml.
     #[command(after_help = "Example:\n  panko envoy --config panko.yaml > envoy.yaml")]
     Envoy(EnvoyArgs),
@@ -62,13 +73,17 @@ enum Status {
         after_help = "Example:\n  panko status polls --config panko.yaml\n  panko status polls --output json"
     )]
     Polls(ConfigArgs),
+    /// The members: who owns how many slots, and what a handover waits for.
+    #[command(after_help = "Example:\n  panko status placement --watch")]
+    Placement(StatusArgs),
 }
 
+/// Which panko.yaml.
 #[derive(Debug, Args)]
-struct ConfigArgs {
+pub struct ConfigArgs {
     /// The panko.yaml to read.
     #[arg(long, value_name = "FILE", default_value = "panko.yaml", env = "PANKO_CONFIG")]
-    config: PathBuf,
+    pub config: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +101,14 @@ pub async fn run(panko: Panko) -> ExitCode {
         Verb::Dev(options) => dev::run(options).await,
         Verb::Check(args) => run_check(&args, panko.output).await,
         Verb::Status(Status::Polls(args)) => run_status_polls(&args, panko.output).await,
+        Verb::Status(Status::Placement(args)) => operate::status(&args, panko.output).await,
+        Verb::Change(verb) => {
+            let (args, change) = verb.read();
+            operate::change(&args, change, panko.output).await
+        }
+        Verb::History(args) => operate::history(&args, panko.output).await,
+        Verb::Explain(args) => operate::explain(&args, panko.output).await,
+        Verb::Filters(args) => operate::filters(&args, panko.output).await,
         Verb::Envoy(args) => print_envoy(&args),
     };
     match result {

@@ -7,6 +7,7 @@
 //! [`placement_service`].
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod caller;
 pub mod check;
 pub mod cli;
@@ -20,6 +21,7 @@ pub mod locate;
 pub mod merge;
 pub mod metrics;
 pub mod nexus_callback;
+pub mod operate;
 pub mod placement_service;
 pub mod placements;
 pub mod pool;

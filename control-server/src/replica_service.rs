@@ -41,7 +41,15 @@ impl Service {
     ) -> InterceptedService<ReplicaServiceServer<Self>, Guard> {
         let service = Self { pools, server: replicas.server().clone() };
         let server = ReplicaServiceServer::new(service).max_decoding_message_size(MAX_MESSAGE);
-        InterceptedService::new(server, Guard(replicas.token().clone()))
+        InterceptedService::new(server, Guard::new(replicas))
+    }
+}
+
+impl Guard {
+    /// By the token of the configuration.
+    #[must_use]
+    pub fn new(replicas: &Replicas) -> Self {
+        Self(replicas.token().clone())
     }
 }
 

@@ -207,7 +207,7 @@ fn client(channel: &Channel) -> ReplicaServiceClient<Channel> {
         .max_encoding_message_size(MAX_MESSAGE)
 }
 
-fn connect(address: &str) -> Result<Channel, Error> {
+pub(crate) fn connect(address: &str) -> Result<Channel, Error> {
     let failed = |source| Error::Address { address: address.to_owned(), source };
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(failed)?;
     let endpoint = endpoint
@@ -219,7 +219,7 @@ fn connect(address: &str) -> Result<Channel, Error> {
     Ok(endpoint.connect_lazy())
 }
 
-fn token(peers: &Peers) -> Result<Token, Error> {
+pub(crate) fn token(peers: &Peers) -> Result<Token, Error> {
     let Some(path) = &peers.token_file else { return Ok(None) };
     let failed = |problem: String| Error::Token { path: path.display().to_string(), problem };
     let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;

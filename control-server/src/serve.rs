@@ -19,6 +19,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 
+use crate::admin;
 use crate::config::Config;
 use crate::frontend::{self, Frontend, Starts, Unfinished};
 use crate::identify::{self, LastAnswers};
@@ -67,6 +68,7 @@ pub async fn run(
     background.spawn(identify::watch(topology.clone(), placements.clone(), answers.clone()));
 
     let pools = Registry::new(config.limits.clone(), replicas.clone(), metrics.clone());
+    let admin = admin::Service::new(placements.clone(), topology.clone(), &replicas);
     let replica_service = replica_service::Service::new(pools.clone(), &replicas);
     let frontend = Arc::new(Frontend {
         topology,
@@ -85,6 +87,7 @@ pub async fn run(
     let router = Routes::new(health)
         .add_service(Placements::service(placements.clone(), metrics.clone()))
         .add_service(replica_service)
+        .add_service(admin)
         .add_service(reflection::v1()?)
         .add_service(reflection::v1alpha()?)
         .into_axum_router()

@@ -24,8 +24,8 @@ pub enum Change {
     Put(Member),
     /// A member leaves. It must own no slot and be no slot's former owner.
     Remove(MemberIndex),
-    /// A member leaves, and what may still live there is left behind. It must own no slot.
-    Abandon(MemberIndex),
+    /// All of these, in order and at once.
+    All(Vec<Change>),
 }
 
 /// Why a change cannot be made.
@@ -56,7 +56,7 @@ pub enum Refused {
     #[error("{0} still owns {1} slots; drain it first")]
     OwnsSlots(String, usize),
     /// A member that may hold workflows cannot leave just so.
-    #[error("{0} may still hold workflows of {1} slots; wait until it is empty, or abandon them")]
+    #[error("{0} may still hold workflows of {1} slots; wait until it is empty")]
     HoldsWorkflows(String, usize),
     /// Slots cannot be without an owner.
     #[error("{0} is the last member")]
@@ -68,17 +68,24 @@ impl State {
     pub fn after(&self, change: &Change) -> Result<State, Refused> {
         let mut next = self.clone();
         next.version += 1;
-        match change {
-            Change::Begin(moves) => next.begin(moves)?,
-            Change::Complete(quiet) => next.complete(*quiet)?,
-            Change::Cancel => next.cancel()?,
-            Change::Claim(slot, member) => next.claim(*slot, *member)?,
-            Change::Release(released) => next.release(released)?,
-            Change::Put(member) => next.put(member.clone()),
-            Change::Remove(member) => next.remove(*member, false)?,
-            Change::Abandon(member) => next.remove(*member, true)?,
-        }
+        next.apply(change)?;
         Ok(next)
+    }
+
+    fn apply(&mut self, change: &Change) -> Result<(), Refused> {
+        match change {
+            Change::Begin(moves) => self.begin(moves),
+            Change::Complete(quiet) => self.complete(*quiet),
+            Change::Cancel => self.cancel(),
+            Change::Claim(slot, member) => self.claim(*slot, *member),
+            Change::Release(released) => self.release(released),
+            Change::Put(member) => {
+                self.put(member.clone());
+                Ok(())
+            }
+            Change::Remove(member) => self.remove(*member),
+            Change::All(changes) => changes.iter().try_for_each(|change| self.apply(change)),
+        }
     }
 
     fn begin(&mut self, moves: &[(usize, MemberIndex)]) -> Result<(), Refused> {
@@ -149,7 +156,7 @@ impl State {
         }
     }
 
-    fn remove(&mut self, member: MemberIndex, abandon: bool) -> Result<(), Refused> {
+    fn remove(&mut self, member: MemberIndex) -> Result<(), Refused> {
         let name = self.member(member)?.cluster.clone();
         let counts = self.counts().get(usize::from(member.0)).copied().unwrap_or_default();
         if self.members.len() == 1 {
@@ -158,7 +165,7 @@ impl State {
         if counts.owned + counts.coming > 0 {
             return Err(Refused::OwnsSlots(name, counts.owned + counts.coming));
         }
-        if counts.former > 0 && !abandon {
+        if counts.former > 0 {
             return Err(Refused::HoldsWorkflows(name, counts.former));
         }
         self.members.remove(usize::from(member.0));
@@ -239,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_leaves_when_it_is_empty_or_abandoned() {
+    fn a_member_leaves_when_it_is_empty() {
         let state = state();
         let three = state.after(&Change::Put(member("c"))).unwrap();
         let owns = three.after(&Change::Remove(MemberIndex(0))).unwrap_err();
@@ -249,7 +256,9 @@ mod tests {
         let moved = moved.after(&Change::Complete(Quiet::forced(3))).unwrap();
         let holds = moved.after(&Change::Remove(MemberIndex(0))).unwrap_err();
         assert_eq!(holds, Refused::HoldsWorkflows("a".into(), 3));
-        let left = moved.after(&Change::Abandon(MemberIndex(0))).unwrap();
+        let empty = (0..3).map(|slot| (slot, MemberIndex(0))).collect();
+        let left = moved.after(&Change::Release(empty)).unwrap();
+        let left = left.after(&Change::Remove(MemberIndex(0))).unwrap();
         assert_eq!(left.members, [member("b"), member("c")]);
         assert!(left.slots.iter().all(|slot| *slot == Slot::of(B)), "c is at another position now");
         let last = State::new(vec![member("a")], []).after(&Change::Remove(MemberIndex(0)));

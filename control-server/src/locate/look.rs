@@ -59,7 +59,7 @@ const NEXUS_OPERATION: Question = Question {
 };
 
 /// Asks a member. None if it has no such run.
-pub(super) async fn look(member: &Member, target: &Target) -> Result<Option<Found>, Status> {
+pub async fn look(member: &Member, target: &Target) -> Result<Option<Found>, Status> {
     let question = match target.kind {
         "schedule" => SCHEDULE,
         "activity" => ACTIVITY,

@@ -1,7 +1,7 @@
 //! What a control server does with `panko.yaml` and the store when it starts.
 
 use panko_placement::{Change, Member, State};
-use panko_routing::placement::assign;
+use panko_routing::placement::{MemberIndex, assign};
 use panko_store::{Entry, Store, Write};
 
 use super::now;
@@ -18,21 +18,23 @@ pub enum Error {
     Refused(#[from] panko_placement::Refused),
     /// A member of the store is not in the file.
     #[error(
-        "{namespace:?} has the member {member} in the store, and not in panko.yaml: add it there again; to take it out, let `panko drain` empty it and `panko remove` it first"
+        "{namespace:?} has the member {member} in the store, and not in panko.yaml: {refused}. Add it there again until `panko status placement` shows it empty"
     )]
     Missing {
         /// The virtual namespace.
         namespace: String,
         /// Cluster and physical namespace.
         member: String,
+        /// Why it cannot go.
+        refused: panko_placement::Refused,
     },
     /// No member has a weight. Such a file is refused before.
     #[error("{0:?} has no member with a weight above 0")]
     NoWeight(String),
 }
 
-/// Gives every namespace that is new its first placement, and adds members that are new to the others: they own
-/// nothing before an operator says so. The configuration comes back with the members in the placements' order.
+/// Gives every namespace that is new its first placement. To the others it adds members that are new, which own
+/// nothing before an operator says so, and from them it takes those that are empty. The configuration comes back with the members in the placements' order.
 pub async fn begin(mut config: Config, store: &dyn Store) -> Result<Config, Error> {
     for namespace in &mut config.namespaces {
         let state = loop {
@@ -71,15 +73,14 @@ async fn reconcile(namespace: &config::Namespace, store: &dyn Store) -> Result<S
         write(store, name, 0, &first, "the first placement").await?;
         return Ok(first);
     };
-    for member in &state.members {
-        if !members
-            .iter()
-            .any(|m| (&m.cluster, &m.namespace) == (&member.cluster, &member.namespace))
-        {
-            let (namespace, member) =
-                (name.clone(), format!("{}/{}", member.cluster, member.namespace));
-            return Err(Error::Missing { namespace, member });
-        }
+    while let Some((at, gone)) = superfluous(&state, &members) {
+        let next = state.after(&Change::Remove(at)).map_err(|refused| Error::Missing {
+            namespace: name.clone(),
+            member: gone.clone(),
+            refused,
+        })?;
+        write(store, name, state.version, &next, &format!("{gone} leaves: it is empty")).await?;
+        state = next;
     }
     for member in members {
         if state.position(&member.cluster, &member.namespace).is_some() {
@@ -92,6 +93,15 @@ async fn reconcile(namespace: &config::Namespace, store: &dyn Store) -> Result<S
         state = next;
     }
     Ok(state)
+}
+
+/// A member that the configuration does not have, and its name.
+fn superfluous(state: &State, configured: &[Member]) -> Option<(MemberIndex, String)> {
+    let is = |a: &Member, b: &Member| (&a.cluster, &a.namespace) == (&b.cluster, &b.namespace);
+    let gone =
+        state.members.iter().find(|member| !configured.iter().any(|other| is(member, other)))?;
+    let at = state.position(&gone.cluster, &gone.namespace)?;
+    Some((at, format!("{}/{}", gone.cluster, gone.namespace)))
 }
 
 async fn write(

@@ -21,7 +21,7 @@ use panko_routing::{Key, Placement};
 use panko_store::{Entry, Lead, Store, UnixMillis, Write};
 use tokio::sync::watch;
 
-use crate::topology::Topology;
+use crate::topology::{Topology, VirtualNamespace};
 
 /// All placements at one moment; none once the control server stops.
 pub type Snapshot = Option<Arc<Vec<Placement>>>;
@@ -51,6 +51,11 @@ pub enum Error {
     /// The change makes no sense.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The members are not those that this control server was started with.
+    #[error(
+        "{0:?} has other members now than this control server was started with: restart it with the new panko.yaml"
+    )]
+    OtherMembers(String),
     /// The store did not take it.
     #[error(transparent)]
     Store(#[from] panko_store::Error),
@@ -220,6 +225,13 @@ impl PlacementsHolder {
         let mut states = self.lock();
         if states.get(namespace).is_some_and(|here| here.version >= state.version) {
             return Ok(());
+        }
+        let same = |namespace: &VirtualNamespace| {
+            let here = namespace.members.iter().map(|m| (&**m.cluster.name(), &*m.namespace));
+            here.eq(state.members.iter().map(|m| (&*m.cluster, &*m.namespace)))
+        };
+        if !self.topology.namespace(namespace).is_some_and(|namespace| same(namespace)) {
+            return Err(Error::OtherMembers(namespace.to_owned()));
         }
         states.insert(namespace.to_owned(), Arc::new(state));
         let placements = states.iter().filter_map(|(name, state)| {

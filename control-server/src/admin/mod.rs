@@ -1,0 +1,158 @@
+//! What operators see and change, on the control server's side.
+//!
+//! * [`verbs`] — what they ask for, as a change of a placement.
+//! * [`counts`] — about how many workflows are concerned.
+//! * [`explain`] — where calls on a key go.
+
+mod counts;
+mod explain;
+mod verbs;
+
+use std::sync::Arc;
+
+use panko_placement::State;
+use panko_proto::v1::admin_service_server::{AdminService, AdminServiceServer};
+use panko_proto::v1::{
+    ChangePlacementRequest, ChangePlacementResponse, ExplainRequest, ExplainResponse, FilterStatus,
+    ForgetFiltersRequest, ForgetFiltersResponse, GetPlacementRequest, GetPlacementResponse,
+    HistoryEntry, ListHistoryRequest, ListHistoryResponse, MemberStatus,
+};
+use tonic::service::interceptor::InterceptedService;
+use tonic::{Request, Response, Status};
+
+use crate::placements::{Error, PlacementsHolder, now};
+use crate::replica_service::Guard;
+use crate::replicas::Replicas;
+use crate::topology::{Topology, VirtualNamespace};
+
+/// How many entries of a history are shown when nothing is said.
+const ENTRIES: u32 = 50;
+
+/// The service.
+pub struct Service {
+    placements: Arc<PlacementsHolder>,
+    topology: Arc<Topology>,
+}
+
+impl Service {
+    /// The service, ready to be added to a server.
+    #[must_use]
+    pub fn new(
+        placements: Arc<PlacementsHolder>,
+        topology: Arc<Topology>,
+        replicas: &Replicas,
+    ) -> InterceptedService<AdminServiceServer<Self>, Guard> {
+        let service = Self { placements, topology };
+        InterceptedService::new(AdminServiceServer::new(service), Guard::new(replicas))
+    }
+
+    fn namespace(&self, name: &str) -> Result<&Arc<VirtualNamespace>, Status> {
+        let unknown = || status(Error::UnknownNamespace(name.to_owned()));
+        self.topology.namespace(name).ok_or_else(unknown)
+    }
+}
+
+/// The name of a member, as operators say it: its cluster's, and with a slash its namespace's where a cluster has
+/// several.
+fn name_of(state: &State, member: usize) -> String {
+    let Some(own) = state.members.get(member) else { return String::new() };
+    let here = state.members.iter().filter(|other| other.cluster == own.cluster).count();
+    if here > 1 { format!("{}/{}", own.cluster, own.namespace) } else { own.cluster.clone() }
+}
+
+/// What an operator is told of an error.
+fn status(error: Error) -> Status {
+    match error {
+        Error::UnknownNamespace(_) => Status::not_found(error.to_string()),
+        Error::Refused(_) => Status::failed_precondition(error.to_string()),
+        Error::OtherMembers(_) | Error::Store(_) => Status::unavailable(error.to_string()),
+        Error::Placement(_) => Status::internal(error.to_string()),
+    }
+}
+
+#[tonic::async_trait]
+impl AdminService for Service {
+    async fn change_placement(
+        &self,
+        request: Request<ChangePlacementRequest>,
+    ) -> Result<Response<ChangePlacementResponse>, Status> {
+        self.change(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_placement(
+        &self,
+        request: Request<GetPlacementRequest>,
+    ) -> Result<Response<GetPlacementResponse>, Status> {
+        let name = request.into_inner().namespace;
+        let state = self.placements.current(&name).await.map_err(status)?;
+        let participants = self.placements.store().participants(&name).await;
+        let participants = participants.map_err(|e| status(e.into()))?;
+        let now = now();
+        let members = state.members.iter().zip(state.counts()).enumerate();
+        let members = members.map(|(at, (member, counts))| MemberStatus {
+            name: name_of(&state, at),
+            weight: member.weight,
+            cordoned: member.cordoned,
+            fenced: member.fenced,
+            reached: member.uuid.is_some(),
+            owned: counts.owned as u32,
+            former: counts.former as u32,
+            coming: counts.coming as u32,
+        });
+        let filters = participants.iter().map(|(filter, said)| FilterStatus {
+            node: filter.node.clone(),
+            process: filter.process,
+            vm: filter.vm,
+            version: said.version,
+            gone_for_ms: said.gone_until.map(|until| until.saturating_sub(now)),
+        });
+        let waits_for = state.handover.map(|began| {
+            let missing = participants.missing(began, now);
+            missing.map(|filter| format!("{} (VM {})", filter.node, filter.vm)).collect()
+        });
+        Ok(Response::new(GetPlacementResponse {
+            version: state.version,
+            members: members.collect(),
+            handover: state.handover.unwrap_or(0),
+            waits_for: waits_for.unwrap_or_default(),
+            filters: filters.collect(),
+        }))
+    }
+
+    async fn list_history(
+        &self,
+        request: Request<ListHistoryRequest>,
+    ) -> Result<Response<ListHistoryResponse>, Status> {
+        let ListHistoryRequest { namespace, limit } = request.into_inner();
+        self.namespace(&namespace)?;
+        let limit = if limit == 0 { ENTRIES } else { limit };
+        let entries = self.placements.store().history(&namespace, limit).await;
+        let entries =
+            entries.map_err(|e| status(e.into()))?.into_iter().map(|entry| HistoryEntry {
+                version: entry.version,
+                at_ms: entry.at,
+                who: entry.who,
+                what: entry.what,
+                why: entry.why,
+            });
+        Ok(Response::new(ListHistoryResponse { entries: entries.collect() }))
+    }
+
+    async fn forget_filters(
+        &self,
+        request: Request<ForgetFiltersRequest>,
+    ) -> Result<Response<ForgetFiltersResponse>, Status> {
+        let node = request.into_inner().node;
+        let known = self.placements.store().forget(&node).await;
+        let known = known.map_err(|e| status(e.into()))?;
+        tracing::warn!(node, known, "an operator says that an Envoy is gone for good");
+        Ok(Response::new(ForgetFiltersResponse { known }))
+    }
+
+    async fn explain(
+        &self,
+        request: Request<ExplainRequest>,
+    ) -> Result<Response<ExplainResponse>, Status> {
+        self.explained(request.into_inner()).await.map(Response::new)
+    }
+}

@@ -1,0 +1,118 @@
+//! The operators' side of placements: `panko drain`, `move`, `history`, `explain` and so on.
+//!
+//! * [`verbs`] — what is asked for on the command line.
+//! * [`client`] — which control server is asked.
+//! * [`wait`] — until a handover is done.
+//! * [`show`] — what is told.
+
+mod client;
+mod show;
+pub mod verbs;
+mod wait;
+
+use anyhow::Context;
+use panko_proto::v1::change_placement_request::Change;
+use panko_proto::v1::{
+    ChangePlacementRequest, ExplainRequest, ForgetFiltersRequest, GetPlacementRequest,
+    ListHistoryRequest,
+};
+
+use crate::cli::Output;
+use crate::config::Config;
+use client::Client;
+use verbs::{ChangeArgs, ExplainArgs, FiltersArgs, HistoryArgs, StatusArgs};
+
+/// Changes a placement, or shows what would change.
+pub async fn change(args: &ChangeArgs, change: Change, output: Output) -> anyhow::Result<()> {
+    let config = Config::load(&args.config.config)?;
+    let namespace = namespace(&config, args.namespace.as_deref())?;
+    let mut client = Client::connect(&config).await?;
+    let request = ChangePlacementRequest {
+        namespace: namespace.clone(),
+        dry_run: args.dry_run,
+        who: args.who.clone(),
+        why: args.why.clone().unwrap_or_default(),
+        change: Some(change),
+    };
+    let answer = client.admin.change_placement(request).await.map_err(told)?.into_inner();
+    show::changed(&answer, args.dry_run, output);
+    if args.dry_run || args.no_wait {
+        return Ok(());
+    }
+    wait::until_handed_over(&mut client, &namespace, output).await
+}
+
+/// Shows how a placement stands.
+pub async fn status(args: &StatusArgs, output: Output) -> anyhow::Result<()> {
+    let config = Config::load(&args.config.config)?;
+    let namespace = namespace(&config, args.namespace.as_deref())?;
+    let mut client = Client::connect(&config).await?;
+    loop {
+        let request = GetPlacementRequest { namespace: namespace.clone() };
+        let answer = client.admin.get_placement(request).await.map_err(told)?.into_inner();
+        show::placement(&namespace, &answer, output);
+        if !args.watch {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+}
+
+/// Shows what has been changed.
+pub async fn history(args: &HistoryArgs, output: Output) -> anyhow::Result<()> {
+    let config = Config::load(&args.config.config)?;
+    let namespace = namespace(&config, args.namespace.as_deref())?;
+    let mut client = Client::connect(&config).await?;
+    let request = ListHistoryRequest { namespace, limit: args.limit };
+    let answer = client.admin.list_history(request).await.map_err(told)?.into_inner();
+    show::history(&answer.entries, output);
+    Ok(())
+}
+
+/// Shows where calls on a key go.
+pub async fn explain(args: &ExplainArgs, output: Output) -> anyhow::Result<()> {
+    let config = Config::load(&args.config.config)?;
+    let namespace = namespace(&config, args.namespace.as_deref())?;
+    let (kind, id) = args.key.kind_and_id().context("say which id")?;
+    let mut client = Client::connect(&config).await?;
+    let request = ExplainRequest { namespace, kind: kind.to_owned(), id: id.clone() };
+    let answer = client.admin.explain(request).await.map_err(told)?.into_inner();
+    show::explained(kind, &id, &answer, output);
+    Ok(())
+}
+
+/// Shows the filters, or forgets those of an Envoy.
+pub async fn filters(args: &FiltersArgs, output: Output) -> anyhow::Result<()> {
+    let config = Config::load(&args.config.config)?;
+    let namespace = namespace(&config, args.namespace.as_deref())?;
+    let mut client = Client::connect(&config).await?;
+    if let Some(node) = &args.forget {
+        let request = ForgetFiltersRequest { node: node.clone() };
+        let answer = client.admin.forget_filters(request).await.map_err(told)?.into_inner();
+        anyhow::ensure!(
+            answer.known,
+            "no Envoy with the node id {node:?} is known: see `panko filters`"
+        );
+        return Ok(());
+    }
+    let request = GetPlacementRequest { namespace };
+    let answer = client.admin.get_placement(request).await.map_err(told)?.into_inner();
+    show::filters(&answer, output);
+    Ok(())
+}
+
+/// The namespace that is meant: the only one, if none is named.
+fn namespace(config: &Config, named: Option<&str>) -> anyhow::Result<String> {
+    match (named, config.namespaces.as_slice()) {
+        (Some(name), _) => Ok(name.to_owned()),
+        (None, [only]) => Ok(only.name.clone()),
+        (None, all) => {
+            let names: Vec<_> = all.iter().map(|one| one.name.as_str()).collect();
+            anyhow::bail!("say which namespace with --namespace: {}", names.join(", "))
+        }
+    }
+}
+
+fn told(status: tonic::Status) -> anyhow::Error {
+    anyhow::anyhow!("{}", status.message())
+}

@@ -1,0 +1,218 @@
+//! What operators write on the command line.
+
+use clap::{Args, Subcommand};
+use panko_proto::v1::change_placement_request::Change;
+use panko_proto::v1::{Move, Nothing, Weight};
+use panko_routing::SLOTS;
+
+use crate::cli::ConfigArgs;
+
+/// Which placement to change, who does so, and why.
+#[derive(Debug, Args)]
+pub struct ChangeArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The virtual namespace; needed where there are several.
+    #[arg(long, short, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Only show what would change.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not wait until the slots have their new owners.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Why, for `panko history`.
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
+    /// Who, for `panko history`.
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "an operator")]
+    pub who: String,
+}
+
+/// The verbs that change a placement.
+#[derive(Debug, Subcommand)]
+pub enum ChangeVerb {
+    /// Give a member no further slots; it keeps those that it has.
+    #[command(after_help = "Example:\n  panko cordon a")]
+    Cordon(MemberArgs),
+    /// Let a cordoned member get slots again.
+    Uncordon(MemberArgs),
+    /// Change a member's share of the new workflows, and move slots accordingly.
+    #[command(after_help = "Example:\n  panko weight b 2 --dry-run")]
+    Weight(WeightArgs),
+    /// Give all of a member's slots to the others: new workflows start elsewhere, running ones go on.
+    #[command(
+        after_help = "Example:\n  panko drain a --why \"its database is full\"\n  panko reverse"
+    )]
+    Drain(MemberArgs),
+    /// Move slots to where the weights say.
+    Rebalance(ChangeArgs),
+    /// Move some slots from one member to another.
+    #[command(
+        after_help = "Example:\n  panko move --from a --to b --share 10%\n  panko move --from a --to b --slots 16"
+    )]
+    Move(MoveArgs),
+    /// End the handover under way: everything stays as it was.
+    Cancel(ChangeArgs),
+    /// Go back to the owners and weights of before the last handover.
+    Reverse(ChangeArgs),
+    /// Complete the handover under way though filters have not agreed to it. A filter that still runs and
+    /// has not agreed may start a workflow on the old owner while the same id is started on the new one: be sure
+    /// that those which `panko status placement` waits for are gone.
+    Force(ChangeArgs),
+}
+
+/// A member.
+#[derive(Debug, Args)]
+pub struct MemberArgs {
+    /// The member: CLUSTER, or CLUSTER/NAMESPACE where a cluster has several.
+    #[arg(value_name = "MEMBER")]
+    member: String,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// A member and its weight.
+#[derive(Debug, Args)]
+pub struct WeightArgs {
+    /// The member: CLUSTER, or CLUSTER/NAMESPACE where a cluster has several.
+    #[arg(value_name = "MEMBER")]
+    member: String,
+    /// Its share relative to the others'.
+    #[arg(value_name = "WEIGHT")]
+    weight: u32,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// Which slots to move.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("how many").required(true).args(["slots", "share"]))]
+pub struct MoveArgs {
+    /// The member that gives them.
+    #[arg(long, value_name = "MEMBER")]
+    from: String,
+    /// The member that gets them.
+    #[arg(long, value_name = "MEMBER")]
+    to: String,
+    /// How many of the 4096.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SLOTS as i64))]
+    slots: Option<u32>,
+    /// How much of all: 5%.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    share: Option<f64>,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse::<f64>();
+    number
+        .ok()
+        .filter(|percent| *percent > 0.0 && *percent <= 100.0)
+        .ok_or_else(|| "write it like 5%".to_owned())
+}
+
+impl ChangeVerb {
+    /// What is asked for, and of whom.
+    #[must_use]
+    pub fn read(self) -> (ChangeArgs, Change) {
+        match self {
+            Self::Cordon(args) => (args.change, Change::Cordon(args.member)),
+            Self::Uncordon(args) => (args.change, Change::Uncordon(args.member)),
+            Self::Weight(WeightArgs { member, weight, change }) => {
+                (change, Change::Weight(Weight { member, weight }))
+            }
+            Self::Drain(args) => (args.change, Change::Drain(args.member)),
+            Self::Rebalance(args) => (args, Change::Rebalance(Nothing {})),
+            Self::Move(MoveArgs { from, to, slots, share, change }) => {
+                let share = share.map(|percent| (percent / 100.0 * SLOTS as f64).round() as u32);
+                let slots = slots.or(share).unwrap_or(0).max(1);
+                (change, Change::Move(Move { from, to, slots }))
+            }
+            Self::Cancel(args) => (args, Change::Cancel(Nothing {})),
+            Self::Reverse(args) => (args, Change::Reverse(Nothing {})),
+            Self::Force(args) => (args, Change::Force(Nothing {})),
+        }
+    }
+}
+
+/// Which placement to show.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The virtual namespace; needed where there are several.
+    #[arg(long, short, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Show it again every second.
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Whose history to show.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The virtual namespace; needed where there are several.
+    #[arg(long, short, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// How many changes.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u32,
+}
+
+/// Which filters to show, or to forget.
+#[derive(Debug, Args)]
+pub struct FiltersArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The virtual namespace; needed where there are several.
+    #[arg(long, short, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// The Envoy with this node id is gone for good: changes no longer wait for it. One that still runs may then
+    /// start a workflow on a slot's old owner while the same id is started on its new one.
+    #[arg(long, value_name = "NODE")]
+    pub forget: Option<String>,
+}
+
+/// Which key to explain.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The virtual namespace; needed where there are several.
+    #[arg(long, short, value_name = "NAME")]
+    pub namespace: Option<String>,
+    #[command(flatten)]
+    pub key: KeyArgs,
+}
+
+/// A key.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct KeyArgs {
+    /// A workflow's id.
+    #[arg(long, value_name = "ID")]
+    workflow_id: Option<String>,
+    /// A schedule's id.
+    #[arg(long, value_name = "ID")]
+    schedule_id: Option<String>,
+    /// A standalone activity's id.
+    #[arg(long, value_name = "ID")]
+    activity_id: Option<String>,
+}
+
+impl KeyArgs {
+    /// The kind of the key that was named, and its id.
+    #[must_use]
+    pub fn kind_and_id(&self) -> Option<(&'static str, String)> {
+        let named = [
+            ("workflow", &self.workflow_id),
+            ("schedule", &self.schedule_id),
+            ("activity", &self.activity_id),
+        ];
+        named.into_iter().find_map(|(kind, id)| Some((kind, id.clone()?)))
+    }
+}
