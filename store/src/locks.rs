@@ -20,7 +20,7 @@ impl SqlStore {
              WHERE key_locks.until <= $5",
         );
         let locked = locked.bind(namespace).bind(key).bind(holder);
-        let locked = locked.bind(signed(until)).bind(signed(now)).execute(&self.pool).await?;
+        let locked = locked.bind(signed(until)).bind(signed(now)).execute(&self.locks).await?;
         Ok(locked.rows_affected() > 0)
     }
 
@@ -33,7 +33,7 @@ impl SqlStore {
         let unlock =
             "DELETE FROM key_locks WHERE namespace = $1 AND locked_key = $2 AND holder = $3";
         let unlock = sqlx::query(unlock).bind(namespace).bind(key).bind(holder);
-        unlock.execute(&self.pool).await?;
+        unlock.execute(&self.locks).await?;
         Ok(())
     }
 

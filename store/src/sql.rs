@@ -1,6 +1,5 @@
 //! The store in a database.
 
-use std::path::Path;
 use std::str::FromStr;
 use std::sync::Once;
 
@@ -20,6 +19,8 @@ static DRIVERS: Once = Once::new();
 #[derive(Debug, Clone)]
 pub struct SqlStore {
     pub(crate) pool: AnyPool,
+    /// For locks: they are over before a machine that crashed is back, so they need not be on the disk.
+    pub(crate) locks: AnyPool,
 }
 
 impl SqlStore {
@@ -34,34 +35,34 @@ impl SqlStore {
             _ => return Err(bad()),
         };
         let options = AnyConnectOptions::from_str(&address).map_err(|_| bad())?;
-        let is_sqlite = connections == 1;
-        let pool = AnyPoolOptions::new().max_connections(connections).after_connect(
-            move |connection, _| {
-                Box::pin(async move {
-                    if is_sqlite {
-                        // A crash of the machine may lose the last moments, and never what they depend on; what
-                        // has been acknowledged has to stay, so each commit is on the disk.
-                        for pragma in [
-                            "PRAGMA journal_mode = WAL",
-                            "PRAGMA synchronous = FULL",
-                            "PRAGMA busy_timeout = 5000",
-                        ] {
-                            sqlx::Executor::execute(&mut *connection, pragma).await?;
-                        }
-                    }
-                    Ok(())
-                })
-            },
-        );
-        let pool = pool.connect_with(options).await?;
+        if connections > 1 {
+            let pool =
+                AnyPoolOptions::new().max_connections(connections).connect_with(options).await?;
+            sqlx::migrate!("./migrations").run(&pool).await?;
+            return Ok(Self { locks: pool.clone(), pool });
+        }
+        // What has been acknowledged has to stay.
+        let pool = sqlite(options.clone(), "PRAGMA synchronous = FULL").await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Self { pool })
+        let locks = sqlite(options, "PRAGMA synchronous = NORMAL").await?;
+        Ok(Self { pool, locks })
     }
+}
 
-    /// Opens a file beside others, as [`SqlStore::open`] does.
-    pub async fn open_file(path: &Path) -> Result<Self, Error> {
-        Self::open(&format!("sqlite:{}", path.display())).await
-    }
+/// One connection to an SQLite file; `synchronous` says what its commits wait for.
+async fn sqlite(
+    options: AnyConnectOptions,
+    synchronous: &'static str,
+) -> Result<AnyPool, sqlx::Error> {
+    let pool = AnyPoolOptions::new().max_connections(1).after_connect(move |connection, _| {
+        Box::pin(async move {
+            for pragma in ["PRAGMA busy_timeout = 5000", "PRAGMA journal_mode = WAL", synchronous] {
+                sqlx::Executor::execute(&mut *connection, pragma).await?;
+            }
+            Ok(())
+        })
+    });
+    pool.connect_with(options).await
 }
 
 /// Numbers in the database have a sign.

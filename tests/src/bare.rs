@@ -100,12 +100,22 @@ impl Client {
 
     /// Starts a workflow that ends with its first task.
     pub async fn start(&self, id: &str, task_queue: &str) -> Result<String, Status> {
+        self.start_as(id, task_queue, &format!("start {id}")).await
+    }
+
+    /// The same by another request: not one that a server takes for a repetition.
+    pub async fn start_as(
+        &self,
+        id: &str,
+        task_queue: &str,
+        request_id: &str,
+    ) -> Result<String, Status> {
         let request = api::StartWorkflowExecutionRequest {
             namespace: self.namespace.clone(),
             workflow_id: id.to_owned(),
             workflow_type: Some(WorkflowType { name: "bare".to_owned() }),
             task_queue: Some(TaskQueue { name: task_queue.to_owned(), ..Default::default() }),
-            request_id: format!("start {id}"),
+            request_id: request_id.to_owned(),
             ..Default::default()
         };
         let answer: api::StartWorkflowExecutionResponse =

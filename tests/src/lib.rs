@@ -4,6 +4,7 @@
 //! * [`checklist`] — what an unchanged Rust SDK can do; its Python twin is in `sdk/python`.
 //! * [`api`] — every RPC, with a request and what comes of it.
 //! * [`bare`] — single calls as any gRPC client makes them: no retries, no hidden state.
+//! * [`operator`] — the `panko` command, as operators use it.
 //! * [`frames`] — bodies cut and broken as no client does.
 
 pub mod api;
@@ -11,4 +12,5 @@ pub mod bare;
 pub mod checklist;
 pub mod frames;
 pub mod http;
+pub mod operator;
 pub mod sandbox;

@@ -113,7 +113,7 @@ pub(super) fn member(namespace: &VirtualNamespace, index: usize) -> Result<&Arc<
     namespace.members.get(index).ok_or_else(|| Status::internal("no such member"))
 }
 
-pub(super) async fn forward(call: &Call, member: &Member) -> Result<Bytes, Status> {
+async fn forward(call: &Call, member: &Member) -> Result<Bytes, Status> {
     let asked = call.timeout.as_deref().and_then(deadline::parse).unwrap_or(DEADLINE);
     member.call(call.method, &call.caller, call.body.clone(), asked).await
 }

@@ -10,21 +10,30 @@ use panko_placement::{Change, Refused, State};
 use panko_routing::placement::MemberIndex;
 use panko_routing::{Key, Slot};
 use panko_store::FormerOwner;
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use super::second_chance::{forward, member};
-use super::{Call, Frontend, deadline};
+use super::reuse::Reuse;
+use super::second_chance::member;
+use super::{Call, Frontend, deadline, malformed};
 use crate::locate::key_locks::{KeyGuard, KeyLocks};
+use crate::locate::look::describe;
 use crate::locate::{Place, Target};
 use crate::placements::{By, Error, PlacementsHolder, now};
 use crate::topology::VirtualNamespace;
 
-/// How long a start without a deadline may take effect, and one whose deadline is later than that.
-const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
-const LONGEST: Duration = Duration::from_secs(60);
+/// How long a start may take from its lock to its answer: longer than any should, and as short as may be, since
+/// this is how long a key stays locked by a control server that crashed.
+const LONGEST: Duration = Duration::from_secs(4);
+
+/// The same for one that is answered when an update is done.
+const LONGEST_WITH_UPDATE: Duration = Duration::from_secs(60);
 
 /// By how much clocks may differ, and clusters be late.
-const MARGIN: Duration = Duration::from_secs(5);
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// How long a start waits for its turn. One that waits longer is told to try again, before its own deadline.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Between two tries at a lock that another control server has.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -56,28 +65,38 @@ impl Starts {
         Self { placements, server: server.clone(), here: KeyLocks::default() }
     }
 
-    /// Waits for the key's turn, at most for as long as its call may take.
-    async fn lock(&self, target: &Target, within: Duration) -> Result<Locked, Status> {
-        let here = self.here.lock(target.clone()).await;
+    /// Waits for the key's turn. The lock ends by itself some time after `longest`.
+    async fn lock(
+        &self,
+        target: &Target,
+        patience: Duration,
+        longest: Duration,
+    ) -> Result<Locked, Status> {
+        let give_up = Instant::now() + patience;
+        let busy = || {
+            Status::unavailable(format!(
+                "another start of {} {:?} has not told its end; try again",
+                target.kind,
+                String::from_utf8_lossy(&target.id)
+            ))
+        };
+        let here = tokio::time::timeout_at(give_up, self.here.lock(target.clone())).await;
+        let here = here.map_err(|_| busy())?;
         // Two keys that look alike in this text share a lock, which does no harm.
         let key = format!("{}:{}", target.kind, String::from_utf8_lossy(&target.id));
         let holder = format!("{}/{}", self.server, uuid::Uuid::new_v4().simple());
         let (placements, namespace) = (self.placements.clone(), target.namespace.clone());
         let locked = Locked { placements, namespace, key, holder, _here: here };
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(0);
-        let give_up = now() + millis(within);
+        let hold = u64::try_from((longest + MARGIN).as_millis()).unwrap_or(0);
         loop {
-            let now = now();
-            let Locked { namespace, key, holder, .. } = &locked;
-            let until = now + millis(within + MARGIN);
+            let (now, Locked { namespace, key, holder, .. }) = (now(), &locked);
+            let until = now + hold;
             let store = self.placements.store();
             if store.lock(namespace, key, holder, now, until).await.map_err(unavailable)? {
                 return Ok(locked);
             }
-            if now > give_up {
-                return Err(Status::unavailable(format!(
-                    "another start of {key} has not told its end; try again"
-                )));
+            if Instant::now() > give_up {
+                return Err(busy());
             }
             tokio::time::sleep(AGAIN).await;
         }
@@ -94,15 +113,24 @@ impl Locked {
 }
 
 impl Frontend {
-    /// A call that creates its key. It goes to the member that has the key's open run, else its latest, else
-    /// to the slot's owner: there the server knows all that its reuse and conflict policies ask for.
+    /// A start-type call. It goes to the member that has the key's open run; else to the one that has its
+    /// latest, if that has to judge by its reuse policy; else to the slot's owner.
     pub(super) async fn locate_and_start(&self, call: Call) -> Result<Bytes, Status> {
         let (namespace, mut target) = self.target(&call)?;
         let reopened = (!call.method.creates_key).then(|| target.clone());
         target.run = Box::default();
-        let within = bounded(&call);
-        let locked = self.starts.lock(&target, within).await?;
-        let to = match self.place(namespace, &target, reopened.as_ref()).await {
+        let asked = call.timeout.as_deref().and_then(deadline::parse);
+        let longest = match call.method.name {
+            "ExecuteMultiOperation" => LONGEST_WITH_UPDATE,
+            _ => LONGEST,
+        };
+        let longest = asked.map_or(longest, |asked| asked.min(longest));
+        let patience = asked.map_or(PATIENCE, |asked| asked.mul_f64(0.8).min(PATIENCE));
+        let locked = self.starts.lock(&target, patience, longest).await?;
+        let end = Instant::now() + longest;
+        let reuse = Reuse::of(&call).map_err(|e| malformed(call.method, e));
+        let place = async { self.place(namespace, &target, reopened.as_ref(), reuse?).await };
+        let to = match place.await {
             Ok(to) => to,
             Err(status) => {
                 locked.unlock().await;
@@ -113,7 +141,8 @@ impl Frontend {
         // A task of its own: the key stays locked until it is certain what became of the call, whether or not its caller
         // still waits.
         let start = tokio::spawn(async move {
-            let answer = forward(&call, &member).await;
+            let left = end.saturating_duration_since(Instant::now());
+            let answer = member.call(call.method, &call.caller, call.body.clone(), left).await;
             if answer.as_ref().err().is_none_or(is_definite) {
                 locked.unlock().await;
             }
@@ -128,6 +157,7 @@ impl Frontend {
         namespace: &Arc<VirtualNamespace>,
         target: &Target,
         reopened: Option<&Target>,
+        reuse: Option<Reuse>,
     ) -> Result<usize, Status> {
         let slot = Key { kind: target.kind, id: &target.id }.slot();
         for _ in 0..LOOKS {
@@ -141,8 +171,10 @@ impl Frontend {
             {
                 let holds = state.slots.get(slot.index());
                 let holds = holds.is_some_and(|slot| slot.former.contains(&index_of(index)));
-                // What has closed elsewhere was started by a cluster itself, and binds nobody.
-                if open || holds || namespace.locate_before_start {
+                // Else a cluster itself has started it, and it has ended, which binds nobody.
+                let binds = open || holds || namespace.locate_before_start;
+                if binds && (open || !begins_anew(namespace, index, target, reuse.as_ref()).await?)
+                {
                     to = index;
                 }
                 if let Some(run) = reopened.filter(|run| !run.run.is_empty()) {
@@ -200,6 +232,19 @@ impl Frontend {
     }
 }
 
+/// Whether a start of an id whose last run has closed at this member may open a run elsewhere.
+async fn begins_anew(
+    namespace: &VirtualNamespace,
+    index: usize,
+    target: &Target,
+    reuse: Option<&Reuse>,
+) -> Result<bool, Status> {
+    let Some(reuse) = reuse else { return Ok(false) };
+    let described = describe(member(namespace, index)?, target).await?;
+    let strange = |error| Status::internal(format!("the last run's description: {error}"));
+    reuse.begins_anew(&described).map_err(strange)
+}
+
 fn index_of(member: usize) -> MemberIndex {
     MemberIndex(u16::try_from(member).unwrap_or(u16::MAX))
 }
@@ -213,12 +258,6 @@ fn known(place: Place) -> Result<Place, Status> {
 
 fn unavailable(error: impl std::fmt::Display) -> Status {
     Status::unavailable(error.to_string())
-}
-
-/// How long a call may take effect.
-fn bounded(call: &Call) -> Duration {
-    let asked = call.timeout.as_deref().and_then(deadline::parse);
-    asked.unwrap_or(WITHOUT_DEADLINE).min(LONGEST)
 }
 
 /// Whether a cluster's refusal tells that the call took no effect.

@@ -58,6 +58,11 @@ const NEXUS_OPERATION: Question = Question {
     closed: &[2, 14],
 };
 
+/// A workflow's last run, as a member describes it.
+pub async fn describe(member: &Member, target: &Target) -> Result<Bytes, Status> {
+    member.call(method(WORKFLOW.path)?, member.cluster.own(), request(target), DEADLINE).await
+}
+
 /// Asks a member. None if it has no such run.
 pub async fn look(member: &Member, target: &Target) -> Result<Option<Found>, Status> {
     let question = match target.kind {

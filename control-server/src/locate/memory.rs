@@ -21,11 +21,13 @@ const SHORT: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     runs: Mutex<HashMap<Target, usize>>,
-    nowhere: Mutex<HashMap<Target, Instant>>,
+    /// Since when, and with which owner: that one has been asked by whoever looks, and none else has it.
+    nowhere: Mutex<HashMap<Target, (Instant, usize)>>,
 }
 
 impl Memory {
-    pub(super) fn recall(&self, target: &Target) -> Option<Place> {
+    /// What is known of `target`, of which `owner` has just said that it does not have it.
+    pub(super) fn recall(&self, target: &Target, owner: usize) -> Option<Place> {
         if !target.run.is_empty() {
             let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(&index) = runs.get(target) {
@@ -34,10 +36,13 @@ impl Memory {
             }
         }
         let nowhere = self.nowhere.lock().unwrap_or_else(PoisonError::into_inner);
-        nowhere.get(target).filter(|since| since.elapsed() < SHORT).map(|_| Place::Nowhere)
+        let known = nowhere.get(target).filter(|(since, _)| since.elapsed() < SHORT);
+        // Of another owner nobody has asked the one of before.
+        known.filter(|(_, asked)| *asked == owner).map(|_| Place::Nowhere)
     }
 
-    pub(super) fn remember(&self, target: &Target, place: &Place) {
+    /// Remembers what a look has shown, of which `owner` was not asked.
+    pub(super) fn remember(&self, target: &Target, owner: usize, place: &Place) {
         match place {
             Place::Member { index, .. } if !target.run.is_empty() => {
                 let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,10 +54,10 @@ impl Memory {
             Place::Nowhere => {
                 let mut nowhere = self.nowhere.lock().unwrap_or_else(PoisonError::into_inner);
                 if nowhere.len() >= NOWHERE {
-                    nowhere.retain(|_, since| since.elapsed() < SHORT);
+                    nowhere.retain(|_, (since, _)| since.elapsed() < SHORT);
                 }
                 if nowhere.len() < NOWHERE {
-                    nowhere.insert(target.clone(), Instant::now());
+                    nowhere.insert(target.clone(), (Instant::now(), owner));
                 }
             }
             Place::Member { .. } | Place::Unknown(_) => {}
@@ -73,15 +78,16 @@ mod tests {
     async fn a_run_is_remembered_and_a_key_without_one_only_as_nowhere_for_a_moment() {
         let memory = Memory::default();
         let here = Place::Member { index: 1, open: true };
-        memory.remember(&target("run"), &here);
-        memory.remember(&target(""), &here);
-        assert!(matches!(memory.recall(&target("run")), Some(Place::Member { index: 1, .. })));
-        assert!(memory.recall(&target("")).is_none());
+        memory.remember(&target("run"), 0, &here);
+        memory.remember(&target(""), 0, &here);
+        assert!(matches!(memory.recall(&target("run"), 0), Some(Place::Member { index: 1, .. })));
+        assert!(memory.recall(&target(""), 0).is_none());
 
-        memory.remember(&target(""), &Place::Nowhere);
-        assert!(matches!(memory.recall(&target("")), Some(Place::Nowhere)));
+        memory.remember(&target(""), 0, &Place::Nowhere);
+        assert!(matches!(memory.recall(&target(""), 0), Some(Place::Nowhere)));
+        assert!(memory.recall(&target(""), 1).is_none(), "0 has not been asked for this one");
         tokio::time::advance(SHORT).await;
-        assert!(memory.recall(&target("")).is_none());
-        assert!(memory.recall(&target("run")).is_some());
+        assert!(memory.recall(&target(""), 0).is_none());
+        assert!(memory.recall(&target("run"), 0).is_some());
     }
 }

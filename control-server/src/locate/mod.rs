@@ -59,8 +59,9 @@ type Look = Shared<BoxFuture<'static, Place>>;
 #[derive(Debug)]
 pub struct Locator {
     memory: Memory,
-    /// Looks that are under way: who wants the same waits for the same.
-    running: Mutex<HashMap<Target, Look>>,
+    /// Looks that are under way, by what is looked for and by the owner that need not be asked: who wants the
+    /// same waits for the same.
+    running: Mutex<HashMap<(Target, usize), Look>>,
     room: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
@@ -83,7 +84,7 @@ impl Locator {
         target: &Target,
         owner: usize,
     ) -> Result<Place, Status> {
-        if let Some(place) = self.memory.recall(target) {
+        if let Some(place) = self.memory.recall(target, owner) {
             self.metrics.look_spared();
             return Ok(place);
         }
@@ -122,7 +123,7 @@ impl Locator {
         owner: usize,
     ) -> Result<Look, Status> {
         let mut running = self.lock();
-        if let Some(look) = running.get(target) {
+        if let Some(look) = running.get(&(target.clone(), owner)) {
             return Ok(look.clone());
         }
         let permit = self.room.clone().try_acquire_owned().map_err(|_| self.full())?;
@@ -131,12 +132,12 @@ impl Locator {
         let look = tokio::spawn(async move {
             let _permit = permit;
             let place = everywhere(&namespace, &asked, owner, &locator.metrics).await;
-            locator.memory.remember(&asked, &place);
-            locator.lock().remove(&asked);
+            locator.memory.remember(&asked, owner, &place);
+            locator.lock().remove(&(asked, owner));
             place
         });
         let look = look.map(|place| place.unwrap_or_else(|_| failed())).boxed().shared();
-        running.insert(target.clone(), look.clone());
+        running.insert((target.clone(), owner), look.clone());
         Ok(look)
     }
 
@@ -147,7 +148,7 @@ impl Locator {
         )
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Target, Look>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Target, usize), Look>> {
         // The map is whole whatever panicked beside it.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -20,8 +20,8 @@ pub enum Step {
     Locate(usize, usize),
     /// A control server asks the next member.
     Look(usize),
-    /// It has asked all, and sends the start on.
-    Forward(usize),
+    /// It has asked all, and sends the start on. What has only a closed run may begin anew at the owner.
+    Forward(usize, bool),
     /// A start takes effect, and its sender hears of it.
     Answered(usize),
     /// A start takes effect, and its sender does not hear of it.
@@ -95,7 +95,8 @@ impl World {
         for server in all(servers) {
             steps.extend([
                 Step::Look(server),
-                Step::Forward(server),
+                Step::Forward(server, false),
+                Step::Forward(server, true),
                 Step::Reads(server),
                 Step::ServerCrashes(server),
                 Step::Elected(server),
@@ -158,7 +159,7 @@ impl World {
                 let locating = next.servers[server].locating.as_mut()?;
                 locating.seen.push(*self.runs.get(locating.seen.len())?);
             }
-            Step::Forward(server) => next.forward(server, flaw)?,
+            Step::Forward(server, anew) => next.forward(server, anew, flaw)?,
             Step::Answered(start) => {
                 next.takes_effect(start);
                 next.end(start, true);
@@ -296,7 +297,7 @@ impl World {
         Some(())
     }
 
-    fn forward(&mut self, server: usize, flaw: Option<Flaw>) -> Option<()> {
+    fn forward(&mut self, server: usize, anew: bool, flaw: Option<Flaw>) -> Option<()> {
         let locating = self.servers[server].locating.clone()?;
         if locating.seen.len() < self.runs.len() {
             return None;
@@ -306,9 +307,10 @@ impl World {
             self.unlock(server);
             return Some(());
         }
-        // As production has it: where it is open, else where its last run was, else at the owner.
+        // As production has it: where it is open, else where its last run was if that has to judge, else at the owner.
         let at = |is: fn(&Run) -> bool| locating.seen.iter().position(is);
-        let to = at(|run| *run == Run::Open).or(at(|run| *run != Run::None));
+        let closed = at(|run| *run == Run::Closed).filter(|_| !anew);
+        let to = at(|run| *run == Run::Open).or(closed);
         let to = to.map(|at| MemberIndex(at as u16));
         let to = to.unwrap_or(locating.owner);
         if to != locating.owner && flaw != Some(Flaw::SilentReturn) {

@@ -1,0 +1,46 @@
+//! An operator at the sandbox: the `panko` command, as people use it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use panko_control_server::dev::Sandbox;
+use serde_json::Value;
+use tokio::process::Command;
+
+/// Runs `panko` with a sandbox's configuration.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    panko: PathBuf,
+    config: PathBuf,
+}
+
+impl Operator {
+    /// The operator of this sandbox.
+    pub fn of(sandbox: &Sandbox) -> Result<Self> {
+        let panko =
+            std::env::var_os("PANKO_BIN").context("PANKO_BIN is not set: run `make e2e`")?;
+        let one = sandbox.data_dir().join("panko.yaml");
+        let config = if one.exists() { one } else { sandbox.data_dir().join("panko-1.yaml") };
+        Ok(Self { panko: panko.into(), config })
+    }
+
+    /// Runs a verb: what it writes as JSON. Fails with what it says when it fails.
+    pub async fn run(&self, arguments: &[&str]) -> Result<Value> {
+        let mut command = Command::new(&self.panko);
+        command.args(arguments).arg("--config").arg(&self.config).args(["--output", "json"]);
+        let output = command.kill_on_drop(true).output().await?;
+        let problem = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "panko {}: {problem}", arguments.join(" "));
+        if output.stdout.is_empty() {
+            return Ok(Value::Null);
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// Of each member how many slots it owns, in the members' order.
+    pub async fn owned(&self) -> Result<Vec<u64>> {
+        let placement = self.run(&["status", "placement"]).await?;
+        let members = placement["members"].as_array().context("members")?;
+        Ok(members.iter().filter_map(|member| member["owned"].as_u64()).collect())
+    }
+}

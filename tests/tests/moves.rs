@@ -1,0 +1,144 @@
+//! Slots change owners while clients and workers go on: no call fails, nothing that exists is not found, and no
+//! id is open on two clusters, by the clusters' own records.
+//!
+//! * [`load`] — what clients do meanwhile.
+//! * [`records`] — what the clusters say afterwards.
+
+#[path = "moves/load.rs"]
+mod load;
+#[path = "moves/records.rs"]
+mod records;
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use load::Load;
+use panko_control_server::dev::{Kind, Options, Sandbox};
+use panko_tests::bare::{Client, until};
+use panko_tests::operator::Operator;
+use panko_tests::sandbox::{homes, options, start_with};
+use tonic::Code;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Three members, of which the third has nothing yet.
+async fn sandbox(kind: Kind, control_servers: u8) -> Result<Sandbox> {
+    let three = options(kind, &[("a", 1), ("b", 1), ("c", 0)])?;
+    start_with(&Options { clusters: 3, control_servers, ..three }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_slots_move_on_server_1_29() -> Result<()> {
+    nobody_notices(Kind::Cli).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_slots_move_on_server_1_32() -> Result<()> {
+    nobody_notices(Kind::Server).await
+}
+
+async fn nobody_notices(kind: Kind) -> Result<()> {
+    let mut sandbox = sandbox(kind, 1).await?;
+    let operator = Operator::of(&sandbox)?;
+    let load = Load::start(sandbox.addresses().address)?;
+    tokio::time::sleep(2 * SECOND).await;
+
+    load.during("a third member joins");
+    operator.run(&["weight", "c", "1"]).await?;
+    ensure!(operator.owned().await? == [1366, 1365, 1365], "{:?}", operator.owned().await?);
+    tokio::time::sleep(2 * SECOND).await;
+
+    load.during("the first is drained");
+    operator.run(&["drain", "a", "--why", "a test"]).await?;
+    ensure!(operator.owned().await? == [0, 2048, 2048], "{:?}", operator.owned().await?);
+    tokio::time::sleep(2 * SECOND).await;
+
+    load.during("that is reversed");
+    operator.run(&["reverse"]).await?;
+    ensure!(operator.owned().await? == [1366, 1365, 1365], "{:?}", operator.owned().await?);
+    tokio::time::sleep(2 * SECOND).await;
+
+    load.during("the control server is killed half-way");
+    operator.run(&["move", "--from", "b", "--to", "c", "--slots", "500", "--no-wait"]).await?;
+    sandbox.kill_part("control-server").await?;
+    sandbox.start_part("control-server").await?;
+    until("the handover is completed", 30 * SECOND, async || {
+        operator.owned().await.is_ok_and(|owned| owned == [1366, 865, 1865])
+    })
+    .await?;
+    tokio::time::sleep(2 * SECOND).await;
+
+    let ids = load.stop().await?;
+    records::check(sandbox.addresses(), &ids).await?;
+    let history = operator.run(&["history"]).await?;
+    ensure!(history.to_string().contains("a is drained"), "{history}");
+    sandbox.stop_all().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_envoy_that_cannot_be_reached_holds_up_the_change_and_no_call() -> Result<()> {
+    let mut sandbox = sandbox(Kind::Cli, 1).await?;
+    let operator = Operator::of(&sandbox)?;
+    let client = Client::new(sandbox.addresses().address)?;
+    let ids = homes("held", 20, &[("a", 1), ("b", 1)]);
+    client.start(&ids["a"][0], "held").await?;
+    sandbox.hang_part("envoy", true)?;
+    operator.run(&["drain", "a", "--no-wait"]).await?;
+    tokio::time::sleep(2 * SECOND).await;
+    let placement = operator.run(&["status", "placement"]).await?;
+    ensure!(placement["handover"] != 0 && placement["members"][0]["owned"] == 2048, "{placement}");
+    ensure!(placement["waits_for"].to_string().contains("envoy-1"), "{placement}");
+    operator.run(&["cancel"]).await?;
+    ensure!(operator.run(&["cancel"]).await.is_err(), "there is nothing to cancel any more");
+
+    // It is forgotten though it lives: what that risks is said, and asked for twice.
+    operator.run(&["filters", "--forget", "envoy-1"]).await?;
+    operator.run(&["drain", "a"]).await?;
+    ensure!(operator.owned().await? == [0, 4096, 0], "{:?}", operator.owned().await?);
+    sandbox.hang_part("envoy", false)?;
+    until("it routes by the new placement", 30 * SECOND, async || {
+        let located = operator.run(&["explain", "--workflow-id", &ids["a"][0]]).await;
+        located.is_ok_and(|told| told["owner"] == "b" && told["members"][0]["says"] == "open")
+    })
+    .await?;
+    // What lives at the former owner is found there, and cannot be started anew.
+    let status = client.status(&ids["a"][0]).await?;
+    ensure!(
+        status == temporalio_protos::temporal::api::enums::v1::WorkflowExecutionStatus::Running
+    );
+    let again = client.start_as(&ids["a"][0], "held", "another request").await;
+    let again = again.expect_err("it is open at the former owner");
+    ensure!(again.code() == Code::AlreadyExists, "{again}");
+    sandbox.stop_all().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_restarts_at_once_and_the_store_knows_everything() -> Result<()> {
+    let mut sandbox = sandbox(Kind::Cli, 1).await?;
+    let operator = Operator::of(&sandbox)?;
+    operator.run(&["weight", "c", "2"]).await?;
+    operator.run(&["cordon", "b"]).await?;
+    let explained = async |n: usize| {
+        let told = operator.run(&["explain", "--workflow-id", &format!("id-{n}")]).await?;
+        anyhow::Ok(told.to_string())
+    };
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for n in 0..20 {
+        before.push(explained(n).await?);
+    }
+    let placement = operator.run(&["status", "placement"]).await?;
+    for part in ["envoy", "control-server", "a", "b", "c"] {
+        sandbox.kill_part(part).await?;
+    }
+    sandbox.start_all().await?;
+    for n in 0..20 {
+        after.push(explained(n).await?);
+    }
+    ensure!(before == after, "{before:?}\n{after:?}");
+    let again = operator.run(&["status", "placement"]).await?;
+    ensure!(again["members"] == placement["members"], "{placement}\n{again}");
+    sandbox.stop_all().await;
+    Ok(())
+}

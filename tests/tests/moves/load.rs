@@ -1,0 +1,313 @@
+//! What clients do meanwhile: they start workflows under fresh ids and under ids that are open, signal, signal with start,
+//! look and terminate, and try again what is UNAVAILABLE, as SDKs do.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use comfy_table::Table;
+use panko_tests::bare::Client;
+use prost::Message;
+use temporalio_protos::temporal::api::common::v1::{WorkflowExecution, WorkflowType};
+use temporalio_protos::temporal::api::enums::v1::{
+    WorkflowExecutionStatus, WorkflowIdConflictPolicy,
+};
+use temporalio_protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_protos::temporal::api::workflowservice::v1 as api;
+use tokio::task::JoinSet;
+use tonic::{Code, Status};
+
+/// How many ids are started again and again, and by how many clients each.
+const ENTITIES: usize = 24;
+const CLIENTS: usize = 2;
+
+/// The queue that workers poll, and the one that nobody does.
+const WORKED: &str = "moves";
+const OPEN: &str = "nobody-polls";
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// What has been seen during a phase.
+#[derive(Default)]
+struct Phase {
+    /// By call: milliseconds of each.
+    took: BTreeMap<&'static str, Vec<f64>>,
+    /// By call: UNAVAILABLE answers, which were tried again.
+    unavailable: BTreeMap<&'static str, u64>,
+}
+
+struct Shared {
+    client: Client,
+    stopping: AtomicBool,
+    phases: Mutex<Vec<(String, Phase)>>,
+    wrong: Mutex<Vec<String>>,
+    fresh: Mutex<Vec<String>>,
+    number: AtomicU64,
+}
+
+/// Clients and workers at work.
+pub struct Load {
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+}
+
+impl Load {
+    /// Begins.
+    pub fn start(address: SocketAddr) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            client: Client::new(address)?,
+            stopping: AtomicBool::new(false),
+            phases: Mutex::new(vec![("nothing moves".to_owned(), Phase::default())]),
+            wrong: Mutex::default(),
+            fresh: Mutex::default(),
+            number: AtomicU64::new(0),
+        });
+        let mut tasks = JoinSet::new();
+        let worker = shared.client.clone();
+        tasks.spawn(async move { worker.work(WORKED, 4).await });
+        for _ in 0..3 {
+            let shared = shared.clone();
+            tasks.spawn(async move { shared.until_stopped(Shared::fresh_ids).await });
+        }
+        for entity in 0..ENTITIES {
+            for client in 0..CLIENTS {
+                let (shared, id) = (shared.clone(), entity_id(entity));
+                tasks.spawn(async move {
+                    let mut turn = client;
+                    while !shared.stopping.load(Ordering::Relaxed) {
+                        shared.entity(&id, turn).await;
+                        turn += 1;
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                });
+            }
+        }
+        Ok(Self { shared, tasks })
+    }
+
+    /// What follows happens during this.
+    pub fn during(&self, what: &str) {
+        self.shared.phases().push((what.to_owned(), Phase::default()));
+    }
+
+    /// Ends, shows the table, and fails if anything went wrong. Returns all ids.
+    pub async fn stop(mut self) -> Result<Vec<String>> {
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        // All but the worker end by themselves.
+        while self.tasks.len() > 1 {
+            self.tasks.join_next().await;
+        }
+        self.tasks.abort_all();
+        println!("{}", table(&self.shared.phases()));
+        let wrong = std::mem::take(&mut *lock(&self.shared.wrong));
+        ensure!(
+            wrong.is_empty(),
+            "{} calls went wrong: {:#?}",
+            wrong.len(),
+            wrong.get(..20.min(wrong.len()))
+        );
+        let fresh = std::mem::take(&mut *lock(&self.shared.fresh));
+        Ok(fresh.into_iter().chain((0..ENTITIES).map(entity_id)).collect())
+    }
+}
+
+fn entity_id(number: usize) -> String {
+    format!("entity-{number}")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn phases(&self) -> std::sync::MutexGuard<'_, Vec<(String, Phase)>> {
+        lock(&self.phases)
+    }
+
+    async fn until_stopped<'a, F: Future<Output = ()>>(
+        self: &'a Arc<Self>,
+        step: fn(&'a Self) -> F,
+    ) {
+        while !self.stopping.load(Ordering::Relaxed) {
+            step(self).await;
+        }
+    }
+
+    /// One start under an id that nobody has used: it is found at once, and it completes.
+    async fn fresh_ids(&self) {
+        let id = format!("fresh-{}", self.number.fetch_add(1, Ordering::Relaxed));
+        lock(&self.fresh).push(id.clone());
+        let start = start(&id, WORKED, &id, WorkflowIdConflictPolicy::Unspecified);
+        let started: Result<api::StartWorkflowExecutionResponse, _> =
+            self.call("start", "StartWorkflowExecution", &start).await;
+        if let Err(status) = started {
+            return self.went_wrong("start", &id, &status);
+        }
+        for _ in 0..200 {
+            match self.describe(&id).await {
+                Ok(WorkflowExecutionStatus::Completed) => return,
+                Ok(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(status) => return self.went_wrong("describe", &id, &status),
+            }
+        }
+        lock(&self.wrong).push(format!("{id} does not complete"));
+    }
+
+    /// One thing that is done to an id that others use, too.
+    async fn entity(&self, id: &str, turn: usize) {
+        let request_id = format!("{id}-{turn}-{:?}", Instant::now());
+        let fail = WorkflowIdConflictPolicy::Unspecified;
+        let use_existing = WorkflowIdConflictPolicy::UseExisting;
+        let outcome = match turn % 7 {
+            0 | 1 => {
+                let start = start(id, OPEN, &request_id, fail);
+                let answer = self.call("start an open id", "StartWorkflowExecution", &start).await;
+                allowed(
+                    answer.map(|_: api::StartWorkflowExecutionResponse| ()),
+                    Code::AlreadyExists,
+                )
+            }
+            2 => {
+                let start = start(id, OPEN, &request_id, use_existing);
+                let answer = self.call("use an open id", "StartWorkflowExecution", &start).await;
+                answer.map(|_: api::StartWorkflowExecutionResponse| ())
+            }
+            3 => {
+                let signal = signal_with_start(id, &request_id);
+                let method = "SignalWithStartWorkflowExecution";
+                let answer = self.call("signal with start", method, &signal).await;
+                answer.map(|_: api::SignalWithStartWorkflowExecutionResponse| ())
+            }
+            4 => {
+                let signal = api::SignalWorkflowExecutionRequest {
+                    namespace: "default".to_owned(),
+                    workflow_execution: Some(execution(id)),
+                    signal_name: "noted".to_owned(),
+                    request_id,
+                    ..Default::default()
+                };
+                let answer = self.call("signal", "SignalWorkflowExecution", &signal).await;
+                // Another client may have terminated it.
+                allowed(answer.map(|_: api::SignalWorkflowExecutionResponse| ()), Code::NotFound)
+            }
+            5 => self.describe(id).await.map(drop),
+            _ => {
+                let terminate = api::TerminateWorkflowExecutionRequest {
+                    namespace: "default".to_owned(),
+                    workflow_execution: Some(execution(id)),
+                    ..Default::default()
+                };
+                let answer = self.call("terminate", "TerminateWorkflowExecution", &terminate).await;
+                allowed(answer.map(|_: api::TerminateWorkflowExecutionResponse| ()), Code::NotFound)
+            }
+        };
+        if let Err(status) = outcome {
+            self.went_wrong("an entity", id, &status);
+        }
+    }
+
+    async fn describe(&self, id: &str) -> Result<WorkflowExecutionStatus, Status> {
+        let request = api::DescribeWorkflowExecutionRequest {
+            namespace: "default".to_owned(),
+            execution: Some(execution(id)),
+        };
+        let answer: api::DescribeWorkflowExecutionResponse =
+            self.call("describe", "DescribeWorkflowExecution", &request).await?;
+        Ok(answer.workflow_execution_info.unwrap_or_default().status())
+    }
+
+    /// A call, tried again as SDKs do while it is UNAVAILABLE or the server is exhausted.
+    async fn call<Q: Message, A: Message + Default>(
+        &self,
+        what: &'static str,
+        method: &str,
+        request: &Q,
+    ) -> Result<A, Status> {
+        let (began, mut wait) = (Instant::now(), Duration::from_millis(100));
+        loop {
+            let answer = self.client.call(method, request, DEADLINE).await;
+            match &answer {
+                Err(status)
+                    if matches!(status.code(), Code::Unavailable | Code::ResourceExhausted)
+                        && began.elapsed() < Duration::from_secs(60) =>
+                {
+                    if let Some((_, phase)) = self.phases().last_mut() {
+                        *phase.unavailable.entry(what).or_default() += 1;
+                    }
+                    tokio::time::sleep(wait).await;
+                    wait = wait.mul_f64(1.7).min(Duration::from_secs(5));
+                }
+                _ => {
+                    let took = began.elapsed().as_secs_f64() * 1000.0;
+                    if let Some((_, phase)) = self.phases().last_mut() {
+                        phase.took.entry(what).or_default().push(took);
+                    }
+                    return answer;
+                }
+            }
+        }
+    }
+
+    fn went_wrong(&self, what: &str, id: &str, status: &Status) {
+        lock(&self.wrong).push(format!("{what} {id}: {:?} {}", status.code(), status.message()));
+    }
+}
+
+fn allowed(answer: Result<(), Status>, code: Code) -> Result<(), Status> {
+    answer.or_else(|status| if status.code() == code { Ok(()) } else { Err(status) })
+}
+
+fn execution(id: &str) -> WorkflowExecution {
+    WorkflowExecution { workflow_id: id.to_owned(), ..Default::default() }
+}
+
+fn start(
+    id: &str,
+    queue: &str,
+    request_id: &str,
+    policy: WorkflowIdConflictPolicy,
+) -> api::StartWorkflowExecutionRequest {
+    api::StartWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_id: id.to_owned(),
+        workflow_type: Some(WorkflowType { name: "bare".to_owned() }),
+        task_queue: Some(TaskQueue { name: queue.to_owned(), ..Default::default() }),
+        request_id: request_id.to_owned(),
+        workflow_id_conflict_policy: policy.into(),
+        ..Default::default()
+    }
+}
+
+fn signal_with_start(id: &str, request_id: &str) -> api::SignalWithStartWorkflowExecutionRequest {
+    api::SignalWithStartWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_id: id.to_owned(),
+        workflow_type: Some(WorkflowType { name: "bare".to_owned() }),
+        task_queue: Some(TaskQueue { name: OPEN.to_owned(), ..Default::default() }),
+        request_id: request_id.to_owned(),
+        signal_name: "noted".to_owned(),
+        ..Default::default()
+    }
+}
+
+/// By phase and call: how many, how many times UNAVAILABLE, and how long each took with what was tried again.
+fn table(phases: &[(String, Phase)]) -> Table {
+    let mut table = Table::new();
+    table.set_header(["while", "call", "calls", "UNAVAILABLE", "p50 ms", "p99 ms", "max ms"]);
+    for (name, phase) in phases {
+        for (what, took) in &phase.took {
+            let mut took = took.clone();
+            took.sort_by(f64::total_cmp);
+            let at = |part: f64| took.get(((took.len() - 1) as f64 * part) as usize).copied();
+            let unavailable = phase.unavailable.get(what).copied().unwrap_or(0);
+            let mut row = vec![name.clone(), (*what).to_owned(), took.len().to_string()];
+            row.push(unavailable.to_string());
+            row.extend([0.5, 0.99, 1.0].map(|part| format!("{:.1}", at(part).unwrap_or(0.0))));
+            table.add_row(row);
+        }
+    }
+    table
+}
