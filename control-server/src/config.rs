@@ -30,6 +30,9 @@ pub struct Config {
     /// `PANKO_STORE` goes before it.
     #[serde(default = "default_store")]
     pub store: String,
+    /// How often it is looked whether former owners of slots are empty.
+    #[serde(default)]
+    pub scans: Scans,
     /// Bounds on what is kept in memory.
     #[serde(default)]
     pub limits: Limits,
@@ -214,6 +217,23 @@ pub enum IdentityBy {
     Claims,
     /// The whole `authorization` header.
     Token,
+}
+
+/// How often it is looked whether former owners of slots are empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scans {
+    /// Seconds between two scans. Each lists all workflows of every former owner, a thousand at a time.
+    pub every_seconds: u64,
+    /// How many seconds apart two scans are that find a slot empty and release it. Longer than any start takes, and
+    /// than a cluster's visibility lags behind; less is for tests.
+    pub apart_seconds: u64,
+}
+
+impl Default for Scans {
+    fn default() -> Self {
+        Self { every_seconds: 600, apart_seconds: 120 }
+    }
 }
 
 /// Bounds on what is kept in memory. A full one answers RESOURCE_EXHAUSTED.

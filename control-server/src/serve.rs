@@ -63,7 +63,11 @@ pub async fn run(
     let placements = PlacementsHolder::new(topology.clone(), store).await?;
     let mut background = JoinSet::new();
     background.spawn(follow::follow(placements.clone()));
-    background.spawn(drive::drive(placements.clone(), replicas.server().clone()));
+    background.spawn(drive::drive(
+        placements.clone(),
+        replicas.server().clone(),
+        config.scans.clone(),
+    ));
     let answers = Arc::new(LastAnswers::default());
     background.spawn(identify::watch(topology.clone(), placements.clone(), answers.clone()));
 

@@ -32,9 +32,20 @@ pub fn replace_request_body(length: usize, bytes: &[u8]) {
     noted("replace a body", hostcalls::set_buffer(BufferType::HttpRequestBody, 0, length, bytes));
 }
 
-/// A header of the response.
+/// A header of the response; none if it is not text.
 pub fn response_header(name: &str) -> Option<String> {
-    hostcalls::get_map_value(MapType::HttpResponseHeaders, name).ok().flatten()
+    // The call for text unwraps.
+    let value = hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name).ok().flatten();
+    String::from_utf8(value?).ok()
+}
+
+/// Whether the response is one of gRPC's, and not of a proxy on the way: those may have any text in their body,
+/// also under gRPC's content type.
+pub fn is_grpc_answer() -> bool {
+    let content_type = response_header("content-type").unwrap_or_default();
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    response_header(":status").as_deref() == Some("200")
+        && ["application/grpc", "application/grpc+proto"].contains(&kind.as_str())
 }
 
 /// Removes a response header.

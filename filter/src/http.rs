@@ -103,10 +103,10 @@ impl Http {
         self.read = buffered;
         let placements = self.state.placements.borrow();
         let decision = call.push(&body, end, &placements);
-        if decision.as_ref().is_some_and(Decision::is_to_a_cluster) {
-            if let Some(place) = call.started(&placements) {
-                self.started = Some(Started::new(self.state.clone(), place, &self.timeout));
-            }
+        if decision.as_ref().is_some_and(Decision::is_to_a_cluster)
+            && let Some(place) = call.started(&placements)
+        {
+            self.started = Some(Started::new(self.state.clone(), place, &self.timeout));
         }
         drop(placements);
         match decision {
@@ -170,9 +170,7 @@ impl HttpContext for Http {
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         if let Some(started) = &mut self.started {
-            let content_type = host::response_header("content-type");
-            started
-                .answered(content_type.as_deref(), host::response_header("grpc-status").as_deref());
+            started.answered(host::response_header("grpc-status").as_deref());
         }
         match &mut self.translation {
             Some(translation) => translation.answer_headers(end_of_stream),
@@ -182,7 +180,7 @@ impl HttpContext for Http {
 
     fn on_http_response_body(&mut self, body_size: usize, end_of_stream: bool) -> Action {
         if let Some(started) = &mut self.started {
-            started.took_effect();
+            started.told(body_size);
         }
         match &mut self.translation {
             Some(translation) => translation.answer(body_size, end_of_stream),

@@ -44,14 +44,14 @@ impl Started {
     }
 
     /// The headers of an answer have come. Those with a status are the whole of it.
-    pub fn answered(&mut self, content_type: Option<&str>, status: Option<&str>) {
-        self.is_grpc = content_type.is_some_and(|value| value.starts_with("application/grpc"));
+    pub fn answered(&mut self, status: Option<&str>) {
+        self.is_grpc = host::is_grpc_answer();
         self.definite |= status.is_some_and(|status| !INDEFINITE.contains(&status));
     }
 
-    /// A message has come: the call took effect.
-    pub fn took_effect(&mut self) {
-        self.definite |= self.is_grpc;
+    /// So much of an answer's message has come: the call took effect.
+    pub fn told(&mut self, bytes: usize) {
+        self.definite |= self.is_grpc && bytes > 0;
     }
 }
 

@@ -59,9 +59,7 @@ impl Translation {
     /// Looks at an answer's headers. They wait for its message, which may be one that cannot be edited. What
     /// is not gRPC, from a proxy on the way, has no message and passes as it is.
     pub fn answer_headers(&mut self, end: bool) -> Action {
-        let content_type = host::response_header("content-type");
-        let grpc = content_type.is_some_and(|value| value.starts_with("application/grpc"));
-        if self.answer_done || end || !grpc {
+        if self.answer_done || end || !host::is_grpc_answer() {
             self.answer_done = true;
             return Action::Continue;
         }

@@ -142,7 +142,7 @@ fn a_change_of_slots_is_made_to_the_version_that_it_names() {
         assert_eq!(placements.get("default").unwrap(), &before);
     }
     assert_eq!(placements.apply(change(5, 4095, run)).error, "", "what is past the end is none");
-    let mut expected = before.slots().clone();
+    let mut expected = *before.slots();
     expected[4095] = MemberIndex(1);
     let after = placements.get("default").unwrap();
     assert_eq!((after.slots(), after.version()), (&expected, PlacementVersion(6)));

@@ -92,6 +92,8 @@ pub struct Write<'a> {
     pub entry: &'a Entry,
     /// For what only a leader may write.
     pub lead: Option<&'a Lead>,
+    /// Former owners that it releases: all have to be known as empty ([`Store::found_empty`]) until it is written.
+    pub emptied: &'a [FormerOwner],
 }
 
 /// A slot of a former owner.

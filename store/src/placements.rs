@@ -25,7 +25,7 @@ impl SqlStore {
     }
 
     pub(crate) async fn write_change(&self, write: Write<'_>) -> Result<(), Error> {
-        let Write { namespace, from, state, entry, lead } = write;
+        let Write { namespace, from, state, entry, lead, emptied } = write;
         let corrupt = |source| Error::Corrupt { namespace: namespace.to_owned(), source };
         let body = serde_json::to_string(state).map_err(corrupt)?;
         let (from, to) = (signed(from), signed(state.version));
@@ -37,6 +37,16 @@ impl SqlStore {
             let leads = leads.bind(&lead.holder).bind(signed(lead.fence));
             if leads.execute(&mut *transaction).await?.rows_affected() == 0 {
                 return Err(Error::NotLeader);
+            }
+        }
+        for former in emptied {
+            let known = sqlx::query(
+                "DELETE FROM empty_since WHERE namespace = $1 AND slot = $2 AND cluster = $3 AND physical = $4",
+            );
+            let known = known.bind(namespace).bind(signed(former.slot as u64));
+            let known = known.bind(&former.cluster).bind(&former.physical);
+            if known.execute(&mut *transaction).await?.rows_affected() == 0 {
+                return Err(Error::Conflict(namespace.to_owned()));
             }
         }
         let after = body.clone();

@@ -51,7 +51,9 @@ async fn write(
     lead: Option<&Lead>,
 ) -> Result<(), Error> {
     let entry = entry(state, "a change");
-    store.write(Write { namespace: "default", from, state, entry: &entry, lead }).await
+    store
+        .write(Write { namespace: "default", from, state, entry: &entry, lead, emptied: &[] })
+        .await
 }
 
 async fn changes_are_whole_and_from_what_was_read(fresh: Fresh) {
@@ -161,6 +163,21 @@ async fn what_is_empty_is_so_since_it_was_found(fresh: Fresh) {
     assert_eq!(found(&[1, 2, 3], 40).await, [(1, 10), (2, 40), (3, 20)], "2 was not empty");
     store.returns("default", &former(3)).await.unwrap();
     assert_eq!(found(&[1, 3], 50).await, [(1, 10), (3, 50)]);
+    // A release needs that it is still empty.
+    let (one, entry) = (first(), entry(&first(), "a release"));
+    let released = |from, state, slot| {
+        let emptied = vec![former(slot)];
+        let entry = &entry;
+        async move {
+            let emptied = &emptied;
+            store
+                .write(Write { namespace: "default", from, state, entry, lead: None, emptied })
+                .await
+        }
+    };
+    assert!(matches!(released(0, &one, 2).await, Err(Error::Conflict(_))));
+    released(0, &one, 1).await.unwrap();
+    assert_eq!(found(&[1, 3], 60).await, [(1, 60), (3, 50)]);
 }
 
 macro_rules! over_both {

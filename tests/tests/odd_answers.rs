@@ -29,7 +29,14 @@ struct Odd {
     status: Option<&'static str>,
 }
 
-const ODD: [Odd; 6] = [
+const ODD: [Odd; 8] = [
+    Odd { http: 503, content_type: GRPC, body: Some(b"the balancer is away"), status: None },
+    Odd {
+        http: 200,
+        content_type: "application/grpc-web",
+        body: Some(b"\x80\0\0\0\x0egrpc-status: 14"),
+        status: None,
+    },
     Odd {
         http: 503,
         content_type: "text/plain",

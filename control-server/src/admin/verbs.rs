@@ -42,7 +42,7 @@ impl Service {
         };
         let mut version = before.version;
         if !dry_run {
-            let by = By { who: &who, why: &why, lead: None };
+            let by = By { who: &who, why: &why, lead: None, emptied: &[] };
             // As it was planned, or not at all.
             let planned = |now: &State| match now.version == before.version {
                 true => Ok(change.clone()),

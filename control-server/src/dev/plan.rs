@@ -59,6 +59,10 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
         clusters: names.iter().zip(&clusters).map(|(name, c)| in_config(name, c)).collect(),
         namespaces: options.namespaces.iter().map(|n| namespace(n, &names, options)).collect(),
         store: format!("sqlite:{}", data.path().join("panko.db").display()),
+        scans: config::Scans {
+            every_seconds: options.scan_every_seconds,
+            apart_seconds: options.scan_every_seconds.saturating_mul(2),
+        },
         limits: config::Limits::default(),
         callers: config::Callers::default(),
         peers: control_server::peers(&control_servers, data)?,

@@ -222,7 +222,12 @@ impl Frontend {
             let here = here.slots.get(number);
             return Ok(here.is_some_and(|slot| slot.owner == to || slot.former.contains(&to)));
         }
-        let by = By { who: "the control server", why: "an id of it is open there", lead: None };
+        let by = By {
+            who: "the control server",
+            why: "an id of it is open there",
+            lead: None,
+            emptied: &[],
+        };
         let what = format!("slot {number} may have workflows on {}", member.cluster);
         let claim = |_: &State| Ok(Change::Claim(number, to));
         match self.placements.change(&namespace.name, by, &what, claim).await {

@@ -41,11 +41,12 @@ fn changes(old: &Placement, new: &Placement) -> Vec<SlotChange> {
             continue;
         }
         let starts = Starts::from(starts) as i32;
-        if let Some(SlotChange { first: at, run: Some(run) }) = changes.last_mut() {
-            if *at + run.length == first && (run.owner, run.starts) == (owner, starts) {
-                run.length += 1;
-                continue;
-            }
+        if let Some(SlotChange { first: at, run: Some(run) }) = changes.last_mut()
+            && *at + run.length == first
+            && (run.owner, run.starts) == (owner, starts)
+        {
+            run.length += 1;
+            continue;
         }
         changes.push(SlotChange { first, run: Some(SlotRun { length: 1, owner, starts }) });
     }

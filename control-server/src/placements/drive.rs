@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use panko_placement::Change;
 use panko_store::Lead;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use super::{By, Error, PlacementsHolder, now};
+use super::{By, Error, PlacementsHolder, now, scan};
+use crate::config::Scans;
 
 /// Between two looks at what can be completed.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -14,9 +17,13 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// For how long a leader leads without saying so again.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// Tries to lead, and completes handovers while it does, until dropped. `server` is this control server's name.
-pub async fn drive(placements: Arc<PlacementsHolder>, server: Arc<str>) {
+/// Tries to lead, and does the leader's work while it does, until dropped. `server` is this control server's name.
+pub async fn drive(placements: Arc<PlacementsHolder>, server: Arc<str>, scans: Scans) {
     let (mut lead, mut said) = (None::<Lead>, 0);
+    // A scan takes its time, and handovers do not wait for it.
+    let leads = watch::Sender::new(None::<Lead>);
+    let mut scanning = JoinSet::new();
+    scanning.spawn(scan_again_and_again(placements.clone(), leads.subscribe(), scans));
     loop {
         tokio::time::sleep(INTERVAL).await;
         let lease = u64::try_from(LEASE.as_millis()).unwrap_or(0);
@@ -33,11 +40,31 @@ pub async fn drive(placements: Arc<PlacementsHolder>, server: Arc<str>) {
             if lead.is_some() != led {
                 tracing::info!(leads = lead.is_some(), "completes handovers");
             }
+            leads.send_replace(lead.clone());
         }
         let Some(lead) = &lead else { continue };
         for namespace in placements.namespaces() {
             if let Err(error) = complete(&placements, &namespace, lead).await {
                 tracing::warn!(namespace, %error, "a handover could not be completed");
+            }
+        }
+    }
+}
+
+async fn scan_again_and_again(
+    placements: Arc<PlacementsHolder>,
+    leads: watch::Receiver<Option<Lead>>,
+    scans: Scans,
+) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(scans.every_seconds)).await;
+        let lead = leads.borrow().clone();
+        let Some(lead) = lead else { continue };
+        for namespace in placements.namespaces() {
+            match scan::scan(&placements, &namespace, &lead, &scans).await {
+                // A start has been sent there meanwhile; the next scan sees.
+                Ok(()) | Err(Error::Store(panko_store::Error::Conflict(_))) => {}
+                Err(error) => tracing::warn!(namespace, %error, "former owners are not released"),
             }
         }
     }
@@ -54,7 +81,7 @@ async fn complete(
     let participants = placements.store().participants(namespace).await?;
     let Some(quiet) = participants.quiet_since(began, now()) else { return Ok(()) };
     let slots = state.iter().flat_map(|s| &s.slots).filter(|slot| slot.to.is_some()).count();
-    let by = By { who: "the leader", why: "every filter agrees", lead: Some(lead) };
+    let by = By { who: "the leader", why: "every filter agrees", lead: Some(lead), emptied: &[] };
     let what = format!("{slots} slots have their new owners");
     let done = placements.change(namespace, by, &what, |_| Ok(Change::Complete(quiet))).await;
     match done {

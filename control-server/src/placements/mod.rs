@@ -2,13 +2,15 @@
 //!
 //! * [`begin`] — the first placement of a namespace, and the members that `panko.yaml` adds.
 //! * [`follow`] — what other control servers change.
-//! * [`drive`] — the leader's part: handovers are completed once every filter agrees.
+//! * [`drive`] — the leader's part: handovers are completed once every filter agrees, and former owners that are
+//!   empty are released ([`scan`]).
 //! * [`wire`] — a placement as filters get it; [`delta`] — what has changed in it.
 
 pub mod begin;
 pub mod delta;
 pub mod drive;
 pub mod follow;
+mod scan;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -18,7 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use panko_placement::{Change, Member, Refused, State};
 use panko_routing::placement::{self, NamespaceUuid};
 use panko_routing::{Key, Placement};
-use panko_store::{Entry, Lead, Store, UnixMillis, Write};
+use panko_store::{Entry, FormerOwner, Lead, Store, UnixMillis, Write};
 use tokio::sync::watch;
 
 use crate::topology::{Topology, VirtualNamespace};
@@ -73,6 +75,8 @@ pub struct By<'a> {
     pub why: &'a str,
     /// For what only a leader may change.
     pub lead: Option<&'a Lead>,
+    /// Former owners that are released: no start may have been sent there since they were found empty.
+    pub emptied: &'a [FormerOwner],
 }
 
 impl PlacementsHolder {
@@ -165,7 +169,14 @@ impl PlacementsHolder {
                 why: by.why.to_owned(),
             };
             let from = here.version;
-            let write = Write { namespace, from, state: &state, entry: &entry, lead: by.lead };
+            let write = Write {
+                namespace,
+                from,
+                state: &state,
+                entry: &entry,
+                lead: by.lead,
+                emptied: by.emptied,
+            };
             match self.store.write(write).await {
                 Ok(()) => {
                     tracing::info!(
@@ -203,7 +214,8 @@ impl PlacementsHolder {
         if known.is_none_or(|member| member.uuid.as_deref() == Some(&uuid)) {
             return Ok(false);
         }
-        let by = By { who: "the control server", why: "the cluster says so", lead: None };
+        let by =
+            By { who: "the control server", why: "the cluster says so", lead: None, emptied: &[] };
         let what = format!("{cluster}/{physical} has the UUID {uuid}");
         let learned = |state: &State| {
             let member = of(state).ok_or(Refused::NoSuchMember(u16::MAX))?;

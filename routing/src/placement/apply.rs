@@ -24,7 +24,7 @@ impl Placements {
         let older = |sent: &Placement| {
             let here = self.get(sent.namespace())?.version();
             let (namespace, version) = (sent.namespace().to_owned(), sent.version());
-            (here > version).then(|| Error::Older { namespace, version: version.0, here: here.0 })
+            (here > version).then_some(Error::Older { namespace, version: version.0, here: here.0 })
         };
         if let Some(error) = placements.iter().find_map(older) {
             return v1::Ack { nonce, error: error.to_string() };
