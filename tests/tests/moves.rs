@@ -11,12 +11,14 @@ mod records;
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use load::Load;
 use panko_control_server::dev::{Kind, Options, Sandbox};
 use panko_tests::bare::{Client, until};
 use panko_tests::operator::Operator;
 use panko_tests::sandbox::{homes, options, start_with};
+use temporalio_protos::temporal::api::common::v1::WorkflowExecution;
+use temporalio_protos::temporal::api::workflowservice::v1 as api;
 use tonic::Code;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -139,6 +141,50 @@ async fn all_restarts_at_once_and_the_store_knows_everything() -> Result<()> {
     ensure!(before == after, "{before:?}\n{after:?}");
     let again = operator.run(&["status", "placement"]).await?;
     ensure!(again["members"] == placement["members"], "{placement}\n{again}");
+    sandbox.stop_all().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drained_member_is_a_former_owner_until_it_is_empty() -> Result<()> {
+    let two = options(Kind::Cli, &[("a", 1), ("b", 1)])?;
+    let mut sandbox = start_with(&Options { scan_every_seconds: 1, ..two }).await?;
+    let operator = Operator::of(&sandbox)?;
+    let client = Client::new(sandbox.addresses().address)?;
+    let ids = homes("drained", 20, &[("a", 1), ("b", 1)]);
+    let id = &ids["a"][0];
+    client.start(id, "drained").await?;
+    operator.run(&["drain", "a"]).await?;
+    let former = async || {
+        let placement = operator.run(&["status", "placement"]).await?;
+        placement["members"][0]["former"].as_u64().context("former")
+    };
+    until("all slots but that of the workflow are released", 30 * SECOND, async || {
+        former().await.is_ok_and(|former| former == 1)
+    })
+    .await?;
+    // It stays, and a start of it is sent there, for as long as it runs.
+    tokio::time::sleep(4 * SECOND).await;
+    ensure!(former().await? == 1, "it still runs there");
+    ensure!(client.start_as(id, "drained", "again").await.is_err(), "it is open");
+    let delete = api::DeleteWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: Some(WorkflowExecution {
+            workflow_id: id.clone(),
+            ..Default::default()
+        }),
+    };
+    let _: api::DeleteWorkflowExecutionResponse =
+        client.call("DeleteWorkflowExecution", &delete, 10 * SECOND).await?;
+    until("the last slot is released", 30 * SECOND, async || {
+        former().await.is_ok_and(|former| former == 0)
+    })
+    .await?;
+    // Now it starts at the new owner, by itself.
+    client.start(id, "drained").await?;
+    let told = operator.run(&["explain", "--workflow-id", id]).await?;
+    ensure!(told["members"][1]["says"] == "open", "{told}");
+    ensure!(told["starts"] == "straight to b", "{told}");
     sandbox.stop_all().await;
     Ok(())
 }
