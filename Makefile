@@ -18,7 +18,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export PANKO_FILTER := $(TARGET)/filter/panko_filter.wasm
 export PANKO_BIN := $(TARGET)/debug/panko
 
-.PHONY: demo test test-all sdks ui bench bench-polls loss loss-all filter panko lint unit e2e compose tools docs fmt
+.PHONY: demo test test-all model postgres sdks ui bench bench-polls loss loss-all filter panko lint unit e2e compose tools docs fmt
 
 demo: filter panko
 	programs=$$(scripts/tools env cli envoy) && eval "$$programs" && scripts/demo
@@ -29,6 +29,8 @@ test-all: test
 	PROPTEST_CASES=20000 cargo test --locked --release --package panko-routing
 	PANKO_SCHEDULES=1000000 cargo test --locked --release --package panko-control-server --lib pool
 	PROPTEST_CASES=20000 cargo test --locked --release --package panko-control-server --lib paging
+	$(MAKE) model
+	$(MAKE) postgres
 	$(MAKE) sdks
 	$(MAKE) ui
 	$(MAKE) loss-all
@@ -64,6 +66,16 @@ loss-all:
 	$(MAKE) loss LOSS="--sdk python,go --kind server --scenario steady,restarts,kills"
 	$(MAKE) loss LOSS="--sdk python,go --rounds 1 --scenario one-slot,scarce,scarce-8"
 	$(MAKE) loss LOSS="--sdk python,go --scenario steady,kills --rounds 1 --workflows 500 --forget 5"
+
+# Everything that can happen to the protocol by which slots move, for ten minutes for each of three sizes.
+model:
+	cargo test --locked --package panko-placement --test model -- --include-ignored --nocapture
+
+# The store, and two control servers, on PostgreSQL. Needs PostgreSQL 14 or newer besides what `make test` needs.
+postgres: filter panko
+	scripts/postgres cargo test --locked --package panko-store -- --ignored
+	programs=$$(scripts/tools env cli server envoy) && eval "$$programs" && \
+	  scripts/postgres cargo test --locked --package panko-tests --test moves -- --ignored --nocapture
 
 filter:
 	scripts/tools wasm

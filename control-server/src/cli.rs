@@ -178,6 +178,10 @@ async fn run_status_polls(args: &ConfigArgs, output: Output) -> anyhow::Result<(
 
 fn print_envoy(args: &EnvoyArgs) -> anyhow::Result<()> {
     let config = Config::load(&args.config.config)?;
-    print!("{}", envoy_config::render(&config, &args.options));
+    let mut options = args.options.clone();
+    if options.token.is_none() {
+        options.token = config.peers.token()?;
+    }
+    print!("{}", envoy_config::render(&config, &options));
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use peers::Peers;
+pub use peers::{Peers, TokenError};
 
 /// The most parts that a task queue's polls are spread in: more than there are control servers.
 pub const MAX_SPREAD: u32 = 64;

@@ -21,6 +21,7 @@ const TEMPLATE: &str = include_str!("../../envoy/envoy.yaml");
 const FILTER: &str = "filename: panko_filter.wasm";
 const LISTENER: &str = "address: 127.0.0.1, port_value: 7233";
 const LISTENER_IN_WORDS: &str = "127.0.0.1:7233";
+const PLUGIN: &str = r#"'{"control_server": "panko-control-server"}'"#;
 const ADMIN: &str = "address: 127.0.0.1, port_value: 9901";
 
 /// What `panko envoy` takes besides the `panko.yaml`.
@@ -39,6 +40,9 @@ pub struct Options {
     /// listen.grpc]. Repeat it for each of several.
     #[arg(long = "control-server", value_name = "HOST:PORT")]
     pub control_servers: Vec<Endpoint>,
+    /// What filters show the control servers [default: what peers.token_file of the panko.yaml has].
+    #[arg(long, value_name = "TOKEN", env = "PANKO_FILTER_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
 }
 
 /// Writes Envoy's whole configuration, comments included. `config` is a checked one.
@@ -50,6 +54,12 @@ pub fn render(config: &Config, options: &Options) -> String {
         .replace(LISTENER_IN_WORDS, &options.listen.to_string())
         .replace(ADMIN, &Endpoint::from(options.admin).fields())
         .replace(FILTER, &format!("filename: {}", scalar(&options.filter.to_string_lossy())));
+    if let Some(token) = &options.token {
+        let plugin =
+            serde_json::json!({ "control_server": "panko-control-server", "token": token });
+        // In YAML's single quotes a quote is written twice.
+        yaml = yaml.replace(PLUGIN, &format!("'{}'", plugin.to_string().replace('\'', "''")));
+    }
     yaml = Endpoint::put_all_into(&control_servers(config, options), &yaml);
     for (at, cluster) in config.clusters.iter().enumerate() {
         if at > 0 {

@@ -11,10 +11,13 @@ use panko_proto::v1::{Ack, FilterMessage, Hello, PlacementUpdate, filter_message
 use panko_routing::Placement;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::metrics::Metrics;
 use crate::placements::{PlacementsHolder, SETTLED, Snapshot, delta, now};
+use crate::replica_service::Guard;
+use crate::replicas::Replicas;
 
 /// The version of the protocol that is spoken here.
 const PROTOCOL: u32 = 1;
@@ -31,8 +34,10 @@ impl Placements {
     pub fn service(
         holder: Arc<PlacementsHolder>,
         metrics: Arc<Metrics>,
-    ) -> PlacementServiceServer<Self> {
-        PlacementServiceServer::new(Self { holder, metrics })
+        replicas: &Replicas,
+    ) -> InterceptedService<PlacementServiceServer<Self>, Guard> {
+        let server = PlacementServiceServer::new(Self { holder, metrics });
+        InterceptedService::new(server, Guard::new(replicas))
     }
 }
 

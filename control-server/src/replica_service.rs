@@ -62,7 +62,7 @@ impl tonic::service::Interceptor for Guard {
         };
         proven.then_some(request).ok_or_else(|| {
             Status::unauthenticated(
-                "control servers and operators show the token of peers.token_file; without one only this machine is let in",
+                "filters (token in the filter's configuration), control servers and operators show the token of peers.token_file; without one only this machine is let in",
             )
         })
     }

@@ -14,7 +14,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
-use crate::config::{Config, Peers};
+use crate::config::{Config, Peers, TokenError};
 
 /// How long another replica has for an answer. It does no I/O for it.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -72,15 +72,8 @@ pub enum Error {
         source: tonic::transport::Error,
     },
     /// The token cannot be read, or is none.
-    #[error(
-        "peers.token_file: {path}: {problem}; put one line of letters and digits into it, the same for all control servers"
-    )]
-    Token {
-        /// The file.
-        path: String,
-        /// Why.
-        problem: String,
-    },
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
 impl Replicas {
@@ -220,14 +213,12 @@ pub(crate) fn connect(address: &str) -> Result<Channel, Error> {
 }
 
 pub(crate) fn token(peers: &Peers) -> Result<Token, Error> {
-    let Some(path) = &peers.token_file else { return Ok(None) };
-    let failed = |problem: String| Error::Token { path: path.display().to_string(), problem };
-    let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
-    if text.trim().is_empty() {
-        return Err(failed("it is empty".to_owned()));
-    }
-    let value = format!("Bearer {}", text.trim()).parse();
-    value.map(Some).map_err(|_| failed("it does not fit into a header".to_owned()))
+    let Some(token) = peers.token()? else { return Ok(None) };
+    let path = peers.token_file.as_ref().map(|path| path.display().to_string());
+    format!("Bearer {token}").parse().map(Some).map_err(|_| {
+        let problem = "it does not fit into a header".to_owned();
+        TokenError { path: path.unwrap_or_default(), problem }.into()
+    })
 }
 
 /// Whether a call that failed may have reached the other side: not if no connection could be made, or

@@ -89,7 +89,7 @@ pub async fn run(
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_service_status(WORKFLOW_SERVICE, ServingStatus::Serving).await;
     let router = Routes::new(health)
-        .add_service(Placements::service(placements.clone(), metrics.clone()))
+        .add_service(Placements::service(placements.clone(), metrics.clone(), &replicas))
         .add_service(replica_service)
         .add_service(admin)
         .add_service(reflection::v1()?)

@@ -8,6 +8,9 @@ use serde::Deserialize;
 pub struct Config {
     /// Envoy's name of the control server's cluster.
     pub control_server: String,
+    /// What shows the control server that this is a filter of its own: what peers.token_file of panko.yaml has. None
+    /// where the control server is on this machine.
+    pub token: Option<String>,
 }
 
 impl Config {

@@ -92,13 +92,20 @@ pub fn answer_http(status: u32, text: &str) {
     noted("answer", hostcalls::send_http_response(status, headers, Some(text.as_bytes())));
 }
 
-/// Opens a gRPC stream to one of Envoy's clusters.
-pub fn open_stream(cluster: &str, service: &str, method: &str) -> Result<u32, Status> {
+/// Opens a gRPC stream to one of Envoy's clusters, with this token if there is one.
+pub fn open_stream(
+    cluster: &str,
+    service: &str,
+    method: &str,
+    token: Option<&str>,
+) -> Result<u32, Status> {
     // A bare name may parse as an empty `GrpcService`, which aborts Envoy: send the message.
     let target = grpc_service(cluster);
     // The SDK wants text and hands bytes on. Lengths below 128 keep the prefix ASCII.
     let target = std::str::from_utf8(&target).map_err(|_| Status::BadArgument)?;
-    hostcalls::open_grpc_stream(target, service, method, vec![])
+    let shown = token.map(|token| format!("Bearer {token}"));
+    let metadata = shown.iter().map(|shown| ("authorization", shown.as_bytes())).collect();
+    hostcalls::open_grpc_stream(target, service, method, metadata)
 }
 
 /// Sends a message on a stream.

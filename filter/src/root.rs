@@ -53,7 +53,7 @@ impl RootContext for Root {
         };
         let state = State::new(&config, self.context);
         state.metrics.define_refusals();
-        let mut stream = PlacementStream::new(&config.control_server);
+        let mut stream = PlacementStream::new(&config);
         stream.open();
         self.configured = Some(Configured { state, stream });
         true

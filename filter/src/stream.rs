@@ -7,6 +7,7 @@ use panko_proto::v1::{Ack, FilterMessage, Hello, PlacementUpdate, filter_message
 use prost::Message;
 use proxy_wasm::types::LogLevel;
 
+use crate::config::Config;
 use crate::host;
 use crate::identity::Identity;
 use crate::state::State;
@@ -25,6 +26,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct PlacementStream {
     control_server: String,
+    token: Option<String>,
     /// The open stream's token.
     open: Option<u32>,
     /// How many times in a row the stream ended before a message came.
@@ -47,9 +49,10 @@ impl Due {
 }
 
 impl PlacementStream {
-    pub fn new(control_server: &str) -> Self {
-        let (control_server, identity) = (control_server.to_owned(), Identity::take());
-        Self { control_server, open: None, failures: 0, identity }
+    /// A stream to the control server of this configuration.
+    pub fn new(config: &Config) -> Self {
+        let (control_server, token) = (config.control_server.clone(), config.token.clone());
+        Self { control_server, token, open: None, failures: 0, identity: Identity::take() }
     }
 
     /// Opens the stream and says hello, unless it is open.
@@ -58,7 +61,7 @@ impl PlacementStream {
         if self.open.is_some() {
             return;
         }
-        match host::open_stream(&self.control_server, SERVICE, METHOD) {
+        match host::open_stream(&self.control_server, SERVICE, METHOD, self.token.as_deref()) {
             Ok(stream) => {
                 self.open = Some(stream);
                 let hello = Hello {

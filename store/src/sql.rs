@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::Once;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use panko_placement::{Participant, Participants, State};
@@ -12,6 +13,10 @@ use crate::{Entry, Error, FormerOwner, Lead, Store, UnixMillis, Write};
 
 /// Connections to PostgreSQL. SQLite has one writer at a time in any case.
 const CONNECTIONS: u32 = 16;
+
+/// How often migrations are tried again, and how soon.
+const TRIES: usize = 10;
+const AGAIN: Duration = Duration::from_millis(100);
 
 static DRIVERS: Once = Once::new();
 
@@ -38,14 +43,27 @@ impl SqlStore {
         if connections > 1 {
             let pool =
                 AnyPoolOptions::new().max_connections(connections).connect_with(options).await?;
-            sqlx::migrate!("./migrations").run(&pool).await?;
+            migrate(&pool).await?;
             return Ok(Self { locks: pool.clone(), pool });
         }
         // What has been acknowledged has to stay.
         let pool = sqlite(options.clone(), "PRAGMA synchronous = FULL").await?;
-        sqlx::migrate!("./migrations").run(&pool).await?;
+        migrate(&pool).await?;
         let locks = sqlite(options, "PRAGMA synchronous = NORMAL").await?;
         Ok(Self { pool, locks })
+    }
+}
+
+/// Brings the tables up to date. SQLite does not keep others from doing so at the same time: who loses finds it done
+/// the next time.
+async fn migrate(pool: &AnyPool) -> Result<(), Error> {
+    let mut tries = 0;
+    loop {
+        match sqlx::migrate!("./migrations").run(pool).await {
+            Err(_) if tries < TRIES => tries += 1,
+            done => return Ok(done?),
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

@@ -213,3 +213,18 @@ async fn a_bad_address_says_what_to_write() {
         assert!(error.contains("sqlite:panko.db"), "{error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_may_open_a_new_file_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = format!("sqlite:{}", dir.path().join("panko.db").display());
+    let opening = (0..8).map(|_| {
+        tokio::spawn({
+            let address = address.clone();
+            async move { SqlStore::open(&address).await.map(drop) }
+        })
+    });
+    for one in opening.collect::<Vec<_>>() {
+        one.await.unwrap().unwrap();
+    }
+}

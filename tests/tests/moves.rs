@@ -24,9 +24,9 @@ use tonic::Code;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Three members, of which the third has nothing yet.
-async fn sandbox(kind: Kind, control_servers: u8) -> Result<Sandbox> {
+async fn sandbox(kind: Kind) -> Result<Sandbox> {
     let three = options(kind, &[("a", 1), ("b", 1), ("c", 0)])?;
-    start_with(&Options { clusters: 3, control_servers, ..three }).await
+    start_with(&Options { clusters: 3, ..three }).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +40,7 @@ async fn nobody_notices_that_slots_move_on_server_1_32() -> Result<()> {
 }
 
 async fn nobody_notices(kind: Kind) -> Result<()> {
-    let mut sandbox = sandbox(kind, 1).await?;
+    let mut sandbox = sandbox(kind).await?;
     let operator = Operator::of(&sandbox)?;
     let load = Load::start(sandbox.addresses().address)?;
     tokio::time::sleep(2 * SECOND).await;
@@ -80,7 +80,7 @@ async fn nobody_notices(kind: Kind) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_envoy_that_cannot_be_reached_holds_up_the_change_and_no_call() -> Result<()> {
-    let mut sandbox = sandbox(Kind::Cli, 1).await?;
+    let mut sandbox = sandbox(Kind::Cli).await?;
     let operator = Operator::of(&sandbox)?;
     let client = Client::new(sandbox.addresses().address)?;
     let ids = homes("held", 20, &[("a", 1), ("b", 1)]);
@@ -118,7 +118,7 @@ async fn an_envoy_that_cannot_be_reached_holds_up_the_change_and_no_call() -> Re
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_restarts_at_once_and_the_store_knows_everything() -> Result<()> {
-    let mut sandbox = sandbox(Kind::Cli, 1).await?;
+    let mut sandbox = sandbox(Kind::Cli).await?;
     let operator = Operator::of(&sandbox)?;
     operator.run(&["weight", "c", "2"]).await?;
     operator.run(&["cordon", "b"]).await?;
@@ -185,6 +185,47 @@ async fn a_drained_member_is_a_former_owner_until_it_is_empty() -> Result<()> {
     let told = operator.run(&["explain", "--workflow-id", id]).await?;
     ensure!(told["members"][1]["says"] == "open", "{told}");
     ensure!(told["starts"] == "straight to b", "{told}");
+    sandbox.stop_all().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: make test-all"]
+async fn either_of_two_control_servers_is_killed_in_the_middle_of_a_move() -> Result<()> {
+    let postgres =
+        std::env::var("PANKO_POSTGRES").context("PANKO_POSTGRES: see `make postgres`")?;
+    let three = options(Kind::Cli, &[("a", 1), ("b", 1), ("c", 0)])?;
+    let three = Options { clusters: 3, control_servers: 2, store: Some(postgres), ..three };
+    let mut sandbox = start_with(&three).await?;
+    let operator = Operator::of(&sandbox)?;
+    let load = Load::start(sandbox.addresses().address)?;
+    tokio::time::sleep(2 * SECOND).await;
+    let mut owned = operator.owned().await?;
+    for round in 0..4 {
+        let victim = format!("control-server-{}", round % 2 + 1);
+        load.during(&format!("{victim} is killed"));
+        let [from, to] = [["a", "c"], ["b", "c"], ["c", "a"], ["c", "b"]][round];
+        operator.run(&["move", "--from", from, "--to", to, "--slots", "300", "--no-wait"]).await?;
+        sandbox.kill_part(&victim).await?;
+        let at = |name: &str| ["a", "b", "c"].iter().position(|member| *member == name);
+        for (name, by) in [(from, -300), (to, 300)] {
+            let owned = owned.get_mut(at(name).context("a member")?).context("a member")?;
+            *owned = owned.saturating_add_signed(by);
+        }
+        until("the other one completes it", 60 * SECOND, async || {
+            operator.owned().await.is_ok_and(|now| now == owned)
+        })
+        .await?;
+        tokio::time::sleep(2 * SECOND).await;
+        sandbox.start_part(&victim).await?;
+    }
+    let ids = load.stop().await?;
+    records::check(sandbox.addresses(), &ids).await?;
+    let history = operator.run(&["history"]).await?;
+    let moves = history.as_array().context("a list")?;
+    let begun =
+        moves.iter().filter(|entry| entry["what"].to_string().contains("300 slots are being"));
+    ensure!(begun.count() == 4, "what was acknowledged is in the history: {history}");
     sandbox.stop_all().await;
     Ok(())
 }

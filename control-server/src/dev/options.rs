@@ -35,6 +35,9 @@ pub struct Options {
     /// Have every start look on all clusters first whether its id is open there.
     #[arg(long)]
     pub locate_before_start: bool,
+    /// Where placements are kept [default: an SQLite file among the sandbox's data].
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
     /// Seconds between two looks whether former owners of slots are empty; they are released after twice as long.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub scan_every_seconds: u64,

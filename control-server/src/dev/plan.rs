@@ -58,7 +58,10 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
         listen: Listen::default(),
         clusters: names.iter().zip(&clusters).map(|(name, c)| in_config(name, c)).collect(),
         namespaces: options.namespaces.iter().map(|n| namespace(n, &names, options)).collect(),
-        store: format!("sqlite:{}", data.path().join("panko.db").display()),
+        store: options
+            .store
+            .clone()
+            .unwrap_or_else(|| format!("sqlite:{}", data.path().join("panko.db").display())),
         scans: config::Scans {
             every_seconds: options.scan_every_seconds,
             apart_seconds: options.scan_every_seconds.saturating_mul(2),
@@ -69,8 +72,10 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
     };
     let panko_yamls = control_server::configs(&control_servers, &config, data)?;
     let endpoints = control_servers.iter().map(|one| one.grpc.into()).collect();
+    let token = config.peers.token().map_err(std::io::Error::other);
+    let token = token.doing(|| "the peers' token".to_owned())?;
     let envoy_options =
-        envoy_config::Options { listen: address, admin, filter, control_servers: endpoints };
+        envoy_config::Options { listen: address, admin, filter, control_servers: endpoints, token };
     let envoy_yaml = data.write("envoy.yaml", &envoy_config::render(&config, &envoy_options))?;
 
     let addresses = Addresses {

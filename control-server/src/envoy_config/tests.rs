@@ -35,7 +35,7 @@ fn for_its_own_two_clusters_it_is_the_template_byte_for_byte() {
 #[test]
 fn the_template_has_one_place_for_each_choice() {
     let (frame, pattern) = cluster::split(TEMPLATE);
-    for place in [FILTER, LISTENER, ADMIN, cluster::CONTROL_SERVER, "type: STATIC"] {
+    for place in [FILTER, PLUGIN, LISTENER, ADMIN, cluster::CONTROL_SERVER, "type: STATIC"] {
         assert_eq!(frame.matches(place).count(), 1, "{place}");
     }
     for place in ["    - name: a\n", "cluster_name: a\n", "type: STATIC", "port_value: 7301"] {
@@ -158,4 +158,13 @@ fn cluster_at(yaml: &str, index: usize) -> Value {
 
 fn tls_of(yaml: &str, index: usize) -> Value {
     cluster_at(yaml, index)["transport_socket"]["typed_config"].clone()
+}
+
+#[test]
+fn filters_show_the_token() {
+    let mut options = options(&[]);
+    options.token = Some("it's \"secret\"".to_owned());
+    let yaml: Value = serde_saphyr::from_str(&render(&config(TWO), &options)).unwrap();
+    let text = yaml.to_string();
+    assert!(text.contains(r#"it's \\\"secret"#), "{text}");
 }
