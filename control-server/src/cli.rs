@@ -10,7 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
-use crate::operate::verbs::{ChangeVerb, ExplainArgs, FiltersArgs, HistoryArgs, StatusArgs};
+use crate::operate::verbs::{
+    ChangeVerb, ExplainArgs, FiltersArgs, HistoryArgs, NamespaceArgs, StatusArgs,
+};
 use crate::{check, dev, envoy_config, operate, serve, status_polls};
 
 /// One Temporal namespace over many Temporal clusters.
@@ -58,6 +60,8 @@ enum Verb {
     /// Show where calls on a workflow, or on another key, go, and why.
     #[command(after_help = "Example:\n  panko explain --workflow-id order-17")]
     Explain(ExplainArgs),
+    /// Look through all open workflows for ids that are open on several clusters.
+    Verify(NamespaceArgs),
     /// Show the filters and what each has acknowledged, or forget those of an Envoy that is gone for good.
     #[command(after_help = "Example:\n  panko filters\n  panko filters --forget envoy-7")]
     Filters(FiltersArgs),
@@ -108,6 +112,7 @@ pub async fn run(panko: Panko) -> ExitCode {
         }
         Verb::History(args) => operate::history(&args, panko.output).await,
         Verb::Explain(args) => operate::explain(&args, panko.output).await,
+        Verb::Verify(args) => operate::verify(&args, panko.output).await,
         Verb::Filters(args) => operate::filters(&args, panko.output).await,
         Verb::Envoy(args) => print_envoy(&args),
     };

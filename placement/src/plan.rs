@@ -46,6 +46,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use panko_routing::Key;
+
     use super::*;
     use crate::change::Change;
     use crate::participants::Quiet;
@@ -79,6 +81,21 @@ mod tests {
         let after = moved(&four, moves);
         assert_eq!(after.counts().iter().map(|c| c.owned).collect::<Vec<_>>(), [1024; 4]);
         assert_eq!(after.balance(), Some(Vec::new()), "there is nothing left to do");
+    }
+
+    #[test]
+    fn ids_are_spread_as_the_weights_say() {
+        let state = state(&[1, 1, 2]);
+        let mut counts = [0u32; 3];
+        for n in 0..100_000 {
+            let id = format!("order-{n}");
+            let slot = Key { kind: "workflow", id: id.as_bytes() }.slot();
+            counts[usize::from(state.slots[slot.index()].owner.0)] += 1;
+        }
+        for (count, percent) in counts.into_iter().zip([25.0, 25.0, 50.0]) {
+            let off = f64::from(count) / 1000.0 - percent;
+            assert!(off.abs() < 1.0, "{counts:?}");
+        }
     }
 
     #[test]

@@ -72,10 +72,28 @@ async fn nobody_notices(kind: Kind) -> Result<()> {
 
     let ids = load.stop().await?;
     records::check(sandbox.addresses(), &ids).await?;
+    let verified = operator.run(&["verify"]).await?;
+    ensure!(
+        verified["open"].as_u64() > Some(0) && verified["duplicates_in_all"] == 0,
+        "{verified}"
+    );
     let history = operator.run(&["history"]).await?;
     ensure!(history.to_string().contains("a is drained"), "{history}");
+    an_id_that_is_open_twice_is_named(&sandbox, &operator).await?;
     sandbox.stop_all().await;
     Ok(())
+}
+
+/// What clusters are told past Panko breaks the promise, and is seen.
+async fn an_id_that_is_open_twice_is_named(sandbox: &Sandbox, operator: &Operator) -> Result<()> {
+    for cluster in &sandbox.addresses().clusters[..2] {
+        Client::new(cluster.address)?.start("twice", "nobody-polls").await?;
+    }
+    until("it is named", 30 * SECOND, async || {
+        // It fails as soon as there is one, and says so on standard output all the same.
+        operator.run(&["verify"]).await.is_err_and(|error| error.to_string().contains("several"))
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,10 +3,12 @@
 //! * [`verbs`] — what they ask for, as a change of a placement.
 //! * [`counts`] — about how many workflows are concerned.
 //! * [`explain`] — where calls on a key go.
+//! * [`verify`] — whether an id is open on several members.
 
 mod counts;
 mod explain;
 mod verbs;
+mod verify;
 
 use std::sync::Arc;
 
@@ -15,7 +17,8 @@ use panko_proto::v1::admin_service_server::{AdminService, AdminServiceServer};
 use panko_proto::v1::{
     ChangePlacementRequest, ChangePlacementResponse, ExplainRequest, ExplainResponse, FilterStatus,
     ForgetFiltersRequest, ForgetFiltersResponse, GetPlacementRequest, GetPlacementResponse,
-    HistoryEntry, ListHistoryRequest, ListHistoryResponse, MemberStatus,
+    HistoryEntry, ListHistoryRequest, ListHistoryResponse, MemberStatus, VerifyRequest,
+    VerifyResponse,
 };
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
@@ -154,5 +157,12 @@ impl AdminService for Service {
         request: Request<ExplainRequest>,
     ) -> Result<Response<ExplainResponse>, Status> {
         self.explained(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn verify(
+        &self,
+        request: Request<VerifyRequest>,
+    ) -> Result<Response<VerifyResponse>, Status> {
+        self.verified(&request.into_inner().namespace).await.map(Response::new)
     }
 }

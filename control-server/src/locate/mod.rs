@@ -1,6 +1,7 @@
 //! Where a key lives: asked of the members, on Panko's own behalf.
 //!
 //! * [`look`] — what one member knows of a key.
+//! * [`lists`] — all that one member has.
 //! * [`memory`] — what need not be asked again.
 //! * [`key_locks`] — one start of a key at a time.
 //!
@@ -8,6 +9,7 @@
 //! live with their parents, scheduled runs with their schedule (`docs/design/strays.md`).
 
 pub mod key_locks;
+pub mod lists;
 pub mod look;
 pub mod memory;
 

@@ -14,13 +14,13 @@ use anyhow::Context;
 use panko_proto::v1::change_placement_request::Change;
 use panko_proto::v1::{
     ChangePlacementRequest, ExplainRequest, ForgetFiltersRequest, GetPlacementRequest,
-    ListHistoryRequest,
+    ListHistoryRequest, VerifyRequest,
 };
 
 use crate::cli::Output;
 use crate::config::Config;
 use client::Client;
-use verbs::{ChangeArgs, ExplainArgs, FiltersArgs, HistoryArgs, StatusArgs};
+use verbs::{ChangeArgs, ExplainArgs, FiltersArgs, HistoryArgs, NamespaceArgs, StatusArgs};
 
 /// Changes a placement, or shows what would change.
 pub async fn change(args: &ChangeArgs, change: Change, output: Output) -> anyhow::Result<()> {
@@ -98,6 +98,19 @@ pub async fn filters(args: &FiltersArgs, output: Output) -> anyhow::Result<()> {
     let request = GetPlacementRequest { namespace };
     let answer = client.admin.get_placement(request).await.map_err(told)?.into_inner();
     show::filters(&answer, output);
+    Ok(())
+}
+
+/// Looks for ids that are open on several members. Fails when there are any.
+pub async fn verify(args: &NamespaceArgs, output: Output) -> anyhow::Result<()> {
+    let config = Config::load(&args.config.config)?;
+    let namespace = namespace(&config, args.namespace.as_deref())?;
+    let mut client = Client::connect(&config).await?;
+    let answer = client.admin.verify(VerifyRequest { namespace }).await.map_err(told)?;
+    let answer = answer.into_inner();
+    show::verified(&answer, output);
+    anyhow::ensure!(answer.duplicates_in_all == 0, "ids are open on several members: see above");
+    anyhow::ensure!(answer.incomplete.is_empty(), "not all was looked at: see above");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 use panko_proto::v1::{
-    ChangePlacementResponse, ExplainResponse, GetPlacementResponse, HistoryEntry,
+    ChangePlacementResponse, ExplainResponse, GetPlacementResponse, HistoryEntry, VerifyResponse,
 };
 use serde_json::{Value, json};
 
@@ -138,6 +138,27 @@ pub fn filters(answer: &GetPlacementResponse, output: Output) {
         rows.add_row([&f.node, &f.vm.to_string(), &f.version.to_string(), &state]);
     }
     println!("version {}\n{rows}", answer.version);
+}
+
+/// Ids that are open on several members.
+pub fn verified(answer: &VerifyResponse, output: Output) {
+    let duplicates = answer.duplicates.iter();
+    if output == Output::Json {
+        let duplicates: Vec<_> = duplicates
+            .map(|d| json!({ "workflow_id": d.workflow_id, "members": d.members }))
+            .collect();
+        json(&json!({
+            "open": answer.open, "away": answer.away, "duplicates": duplicates,
+            "duplicates_in_all": answer.duplicates_in_all, "incomplete": answer.incomplete,
+        }));
+        return;
+    }
+    println!(
+        "{} open workflows; {} are away from their slot's owners (children, scheduled runs); {} ids are open on several members",
+        answer.open, answer.away, answer.duplicates_in_all
+    );
+    duplicates.for_each(|d| println!("  {}: {}", d.workflow_id, d.members.join(", ")));
+    answer.incomplete.iter().for_each(|why| println!("not looked at to the end: {why}"));
 }
 
 /// Where calls on a key go.

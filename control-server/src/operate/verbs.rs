@@ -150,6 +150,16 @@ pub struct StatusArgs {
     pub watch: bool,
 }
 
+/// Which namespace.
+#[derive(Debug, Args)]
+pub struct NamespaceArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The virtual namespace; needed where there are several.
+    #[arg(long, short, value_name = "NAME")]
+    pub namespace: Option<String>,
+}
+
 /// Whose history to show.
 #[derive(Debug, Args)]
 pub struct HistoryArgs {

@@ -5,59 +5,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use panko_placement::{Change, State};
 use panko_routing::Key;
-use panko_routing::wire::fields::{Value, fields, first_at, last_bytes, put_bytes, put_uint};
 use panko_store::{FormerOwner, Lead};
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::{By, Error, PlacementsHolder, now};
 use crate::config::Scans;
-use crate::identify::method;
+use crate::locate::lists::LISTS;
 use crate::topology::{Member, VirtualNamespace};
-
-/// Rows of a page, and how long a cluster has for one.
-const PAGE: u64 = 1000;
-const DEADLINE: Duration = Duration::from_secs(20);
-
-/// Between two pages: servers let a namespace ask its visibility ten times a second, and others ask too.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// How often a page is asked for again that was one too many.
-const TRIES: usize = 20;
-
-/// What has keys of a kind: a list's path, and where its rows have the id. All lists have the request's namespace
-/// in field 1, its page size in 2 and its page token in 3; rows are field 1 of the answer, the next token is 2.
-struct List {
-    path: &'static str,
-    kind: &'static str,
-    id: &'static [u32],
-}
-
-const LISTS: [List; 4] = [
-    List {
-        path: "/temporal.api.workflowservice.v1.WorkflowService/ListWorkflowExecutions",
-        kind: "workflow",
-        id: &[1, 1],
-    },
-    List {
-        path: "/temporal.api.workflowservice.v1.WorkflowService/ListSchedules",
-        kind: "schedule",
-        id: &[1],
-    },
-    List {
-        path: "/temporal.api.workflowservice.v1.WorkflowService/ListActivityExecutions",
-        kind: "activity",
-        id: &[1],
-    },
-    List {
-        path: "/temporal.api.workflowservice.v1.WorkflowService/ListNexusOperationExecutions",
-        kind: "nexus_operation",
-        id: &[1],
-    },
-];
 
 /// Scans the former owners of a namespace's slots, and releases those that are empty.
 pub(super) async fn scan(
@@ -129,50 +86,10 @@ async fn empty(namespace: &Arc<VirtualNamespace>, state: &State) -> Vec<FormerOw
 async fn occupied(namespace: &VirtualNamespace, member: &Member) -> Result<HashSet<usize>, Status> {
     let mut slots = HashSet::new();
     for list in LISTS {
-        let mut token = Vec::new();
-        loop {
-            let answer = match page(namespace, member, &list, &token).await {
-                // A server that has no such kind of key.
-                Err(status) if status.code() == Code::Unimplemented => break,
-                answer => answer?,
-            };
-            let strange = |error| Status::internal(format!("{}: {error}", list.path));
-            for field in fields(&answer) {
-                let field = field.map_err(strange)?;
-                if let (1, Value::Bytes(row)) = (field.number, field.value) {
-                    let id = first_at(row, list.id).map_err(strange)?.unwrap_or_default();
-                    slots.insert(Key { kind: list.kind, id }.slot().index());
-                }
-            }
-            token = last_bytes(&answer, 2).map_err(strange)?.to_vec();
-            if token.is_empty() {
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+        let mut note = |id: &[u8]| {
+            slots.insert(Key { kind: list.kind, id }.slot().index());
+        };
+        list.each(&namespace.name, member, "", usize::MAX, &mut note).await?;
     }
     Ok(slots)
-}
-
-async fn page(
-    namespace: &VirtualNamespace,
-    member: &Member,
-    list: &List,
-    token: &[u8],
-) -> Result<bytes::Bytes, Status> {
-    let mut body = Vec::new();
-    put_bytes(&mut body, 1, namespace.name.as_bytes());
-    put_uint(&mut body, 2, PAGE);
-    if !token.is_empty() {
-        put_bytes(&mut body, 3, token);
-    }
-    let (list, own, body) = (method(list.path)?, member.cluster.own(), bytes::Bytes::from(body));
-    let mut tries = 0;
-    loop {
-        match member.call(list, own, body.clone(), DEADLINE).await {
-            Err(status) if status.code() == Code::ResourceExhausted && tries < TRIES => tries += 1,
-            answer => return answer,
-        }
-        tokio::time::sleep(PAUSE * 5).await;
-    }
 }
