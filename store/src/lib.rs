@@ -29,6 +29,9 @@ pub enum Error {
     /// It does not answer, or fails.
     #[error("the store {0}")]
     Unavailable(#[from] sqlx::Error),
+    /// It does not answer in time.
+    #[error("the store does not answer; is its database up?")]
+    Silent,
     /// Its tables cannot be brought to what this release needs.
     #[error(
         "the store's tables cannot be brought up to date: {0}; was it used by a newer release?"

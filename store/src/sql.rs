@@ -14,6 +14,9 @@ use crate::{Entry, Error, FormerOwner, Lead, Store, UnixMillis, Write};
 /// Connections to PostgreSQL. SQLite has one writer at a time in any case.
 const CONNECTIONS: u32 = 16;
 
+/// How long the database has for what it is asked.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// How often migrations are tried again, and how soon.
 const TRIES: usize = 10;
 const AGAIN: Duration = Duration::from_millis(100);
@@ -92,25 +95,30 @@ pub(crate) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
+/// What takes longer than [`PATIENCE`] counts as failed; it may have been done all the same.
+async fn within<T>(asked: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(PATIENCE, asked).await.map_err(|_| Error::Silent)?
+}
+
 #[async_trait]
 impl Store for SqlStore {
     async fn placements(&self) -> Result<Vec<(String, State)>, Error> {
-        self.all_placements().await
+        within(self.all_placements()).await
     }
     async fn placement(&self, namespace: &str) -> Result<Option<State>, Error> {
-        self.one_placement(namespace).await
+        within(self.one_placement(namespace)).await
     }
     async fn version(&self, namespace: &str) -> Result<u64, Error> {
-        self.version_of(namespace).await
+        within(self.version_of(namespace)).await
     }
     async fn write(&self, write: Write<'_>) -> Result<(), Error> {
-        self.write_change(write).await
+        within(self.write_change(write)).await
     }
     async fn history(&self, namespace: &str, limit: u32) -> Result<Vec<Entry>, Error> {
-        self.entries(namespace, limit).await
+        within(self.entries(namespace, limit)).await
     }
     async fn at_version(&self, namespace: &str, version: u64) -> Result<Option<State>, Error> {
-        self.past(namespace, version).await
+        within(self.past(namespace, version)).await
     }
     async fn came(
         &self,
@@ -118,7 +126,7 @@ impl Store for SqlStore {
         now: UnixMillis,
         settled: UnixMillis,
     ) -> Result<(), Error> {
-        self.participant_came(filter, now, settled).await
+        within(self.participant_came(filter, now, settled)).await
     }
     async fn acknowledged(
         &self,
@@ -126,16 +134,16 @@ impl Store for SqlStore {
         namespace: &str,
         version: u64,
     ) -> Result<(), Error> {
-        self.participant_acknowledged(filter, namespace, version).await
+        within(self.participant_acknowledged(filter, namespace, version)).await
     }
     async fn gone(&self, filter: &Participant, settled: UnixMillis) -> Result<(), Error> {
-        self.participant_gone(filter, settled).await
+        within(self.participant_gone(filter, settled)).await
     }
     async fn forget(&self, node: &str) -> Result<bool, Error> {
-        self.forget_node(node).await
+        within(self.forget_node(node)).await
     }
     async fn participants(&self, namespace: &str) -> Result<Participants, Error> {
-        self.all_participants(namespace).await
+        within(self.all_participants(namespace)).await
     }
     async fn lock(
         &self,
@@ -145,13 +153,13 @@ impl Store for SqlStore {
         now: UnixMillis,
         until: UnixMillis,
     ) -> Result<bool, Error> {
-        self.lock_key(namespace, key, holder, now, until).await
+        within(self.lock_key(namespace, key, holder, now, until)).await
     }
     async fn unlock(&self, namespace: &str, key: &str, holder: &str) -> Result<(), Error> {
-        self.unlock_key(namespace, key, holder).await
+        within(self.unlock_key(namespace, key, holder)).await
     }
     async fn returns(&self, namespace: &str, to: &FormerOwner) -> Result<(), Error> {
-        self.start_returns(namespace, to).await
+        within(self.start_returns(namespace, to)).await
     }
     async fn found_empty(
         &self,
@@ -159,7 +167,7 @@ impl Store for SqlStore {
         empty: &[FormerOwner],
         now: UnixMillis,
     ) -> Result<Vec<(FormerOwner, UnixMillis)>, Error> {
-        self.slots_found_empty(namespace, empty, now).await
+        within(self.slots_found_empty(namespace, empty, now)).await
     }
     async fn lead(
         &self,
@@ -167,6 +175,6 @@ impl Store for SqlStore {
         now: UnixMillis,
         until: UnixMillis,
     ) -> Result<Option<Lead>, Error> {
-        self.take_lead(holder, now, until).await
+        within(self.take_lead(holder, now, until)).await
     }
 }
