@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::Stream;
 use panko_placement::Participant;
@@ -12,7 +13,7 @@ use panko_routing::Placement;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::interceptor::InterceptedService;
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::metrics::Metrics;
 use crate::placements::{PlacementsHolder, SETTLED, Snapshot, delta, now};
@@ -21,6 +22,13 @@ use crate::replicas::Replicas;
 
 /// The version of the protocol that is spoken here.
 const PROTOCOL: u32 = 1;
+
+/// How often it is written down that a filter is still connected: well within [`SETTLED`], after which one that counts as
+/// gone is forgotten.
+const SEEN: Duration = Duration::from_secs(15);
+
+/// How soon a filter that could not take an update is sent all of it.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The service that filters open their streams to.
 pub struct Placements {
@@ -104,8 +112,10 @@ impl FilterStream {
         store.came(&filter, now(), now() + SETTLED).await.map_err(unavailable)?;
         self.holder.refresh().await.map_err(unavailable)?;
         self.update().await?;
+        let mut seen = tokio::time::interval(SEEN);
         loop {
             tokio::select! {
+                _ = seen.tick() => self.is_here(&filter).await,
                 changed = self.placements.changed() => {
                     changed.map_err(|_| stopping())?;
                     self.update().await?;
@@ -115,12 +125,8 @@ impl FilterStream {
                         self.heard(ack, &filter).await?;
                     }
                     Ok(Some(_)) => {}
-                    Ok(None) => return self.gone(&filter).await,
-                    // Envoy ends the stream of a VM that is no more, and only of such a one. A connection
-                    // that is lost is another matter: the filter goes on with what it has.
-                    Err(status) if status.code() == Code::Cancelled => {
-                        return self.gone(&filter).await;
-                    }
+                    // However it ends, the filter may go on with what it has.
+                    Ok(None) => return Ok(()),
                     Err(status) => return Err(status),
                 }
             }
@@ -170,10 +176,13 @@ impl FilterStream {
         if !ack.error.is_empty() {
             let (node, error) = (&filter.node, &ack.error);
             tracing::error!(node, error, "a filter could not take a placement");
-            // It is told all of it with the next change.
+            // It is told all of it, after a while: what is wrong may stay so.
             self.last = None;
-            return Ok(());
+            tokio::time::sleep(AGAIN).await;
+            return self.update().await;
         }
+        // An acknowledgement of one that was forgotten, or taken for gone, counts as its return.
+        self.is_here(filter).await;
         let mut newest = None;
         while let Some((nonce, placements)) = self.sent.front() {
             if *nonce > ack.nonce {
@@ -194,10 +203,14 @@ impl FilterStream {
         Ok(())
     }
 
-    /// The filter is no more. What it had sent may still take effect.
-    async fn gone(&self, filter: &Participant) -> Result<(), Status> {
-        tracing::info!(node = filter.node, vm = filter.vm, "a filter has ended");
-        self.holder.store().gone(filter, now() + SETTLED).await.map_err(unavailable)
+    /// Writes down that the filter is connected, though another Envoy may have come with its node id since.
+    async fn is_here(&self, filter: &Participant) {
+        if let Ok(true) = self.holder.store().is_here(filter, now()).await {
+            tracing::error!(
+                node = filter.node,
+                "a filter runs that was forgotten, or whose node id another Envoy has too; give each Envoy one of its own (node.id, or --service-node), or changes of placements wait for all of them"
+            );
+        }
     }
 }
 

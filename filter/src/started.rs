@@ -57,7 +57,7 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
-        let until = (!self.definite).then_some(self.until);
+        let until = (!self.definite).then_some(self.until.max(host::now() + MARGIN));
         self.state.in_flight.borrow_mut().ended(self.place.clone(), until);
         self.state.look_again();
     }

@@ -82,13 +82,6 @@ impl Participants {
         }
     }
 
-    /// A participant has ended. What it had sent may take effect until `settled`.
-    pub fn gone(&mut self, participant: &Participant, settled: Millis) {
-        if let Some(said) = self.all.get_mut(participant) {
-            said.gone_until = Some(settled);
-        }
-    }
-
     /// An operator says that all of a node are gone for good. Returns whether there was any.
     pub fn forget(&mut self, node: &str) -> bool {
         let before = self.all.len();
@@ -161,13 +154,9 @@ mod tests {
     }
 
     #[test]
-    fn one_that_ended_or_is_forgotten_blocks_nothing() {
+    fn one_that_is_forgotten_blocks_nothing() {
         let mut all = Participants::default();
         all.came(vm(1, 0), 0);
-        all.gone(&vm(1, 0), 50);
-        assert!(all.quiet_since(7, 49).is_none() && all.quiet_since(7, 50).is_some());
-        all.came(vm(1, 0), 0);
-        assert!(all.quiet_since(7, 50).is_none(), "it is back");
         assert!(all.forget("envoy-1") && !all.forget("envoy-1"));
         assert!(all.quiet_since(7, 0).is_some());
     }

@@ -81,9 +81,9 @@ pub fn generate(rows: &str, descriptors: &[u8]) -> Result<Sources, Vec<String>> 
     rows.retain(|(service, name), row| {
         let of_others = row.class == "local" && !known(service);
         if of_others {
-            let (start_type, class) = (row.start != "-", "Class::Local");
+            let (start_type, class) = (is_start(row.start), "Class::Local");
             let source = format!(
-                "name: {name:?}, start_type: {start_type}, creates_key: false, class: {class}, names_in_request: None, names_in_answer: None"
+                "name: {name:?}, start_type: {start_type}, creates_key: false, answers_closed: false, class: {class}, names_in_request: None, names_in_answer: None"
             );
             methods.insert(format!("/{service}/{name}"), source);
         }
@@ -126,8 +126,11 @@ fn parse(text: &str) -> Result<(Vec<&str>, Rows<'_>), Vec<String>> {
         let start = columns.next().unwrap_or_default();
         let rest = columns.next().unwrap_or("").trim();
         let service = services.last().copied().unwrap_or_default().to_owned();
-        if !["-", "start", "reopen"].contains(&start) {
-            problems.push(format!("line {}: {start:?} is none of -, start, reopen", number + 1));
+        if !["-", "start", "reopen", "closed"].contains(&start) {
+            problems.push(format!(
+                "line {}: {start:?} is none of -, start, reopen, closed",
+                number + 1
+            ));
         }
         let row = Row { class, start, rest };
         if rows.insert((service, first.to_owned()), row).is_some() {
@@ -177,10 +180,15 @@ fn entry(
         "refused" => format!("Class::Refused {{ instead: {:?} }}", row.rest),
         other => return Err(format!("{other:?} is not a class")),
     };
-    let (start_type, creates_key) = (row.start != "-", row.start == "start");
+    let (start_type, creates_key) = (is_start(row.start), row.start == "start");
+    let closed = row.start == "closed";
     Ok(format!(
-        "name: {name:?}, start_type: {start_type}, creates_key: {creates_key}, class: {class}"
+        "name: {name:?}, start_type: {start_type}, creates_key: {creates_key}, answers_closed: {closed}, class: {class}"
     ))
+}
+
+fn is_start(start: &str) -> bool {
+    ["start", "reopen"].contains(&start)
 }
 
 /// The path of a request's `namespace`; empty where it has none.

@@ -13,6 +13,8 @@ pub struct Method {
     pub start_type: bool,
     /// Whether it is a start-type call of a key that need not be there yet.
     pub creates_key: bool,
+    /// Whether a closed run answers it as well as an open one.
+    pub answers_closed: bool,
     /// What decides where a call goes.
     pub class: Class,
     /// Where the way to the namespace names in its request begins ([`crate::names`]).

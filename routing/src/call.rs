@@ -176,7 +176,8 @@ impl Call {
         let key = self.key(keys).ok_or_else(not_set)?;
         let slot = key.slot();
         let everywhere = self.method.creates_key && placement.locate_before_start();
-        let moved = self.method.start_type && placement.starts(slot) == Starts::Locate;
+        let several = self.method.start_type || self.method.answers_closed;
+        let moved = several && placement.starts(slot) == Starts::Locate;
         if everywhere || moved {
             return Ok(Decision::Locate(PollHash::of(key.kind, placement.namespace(), key.id, 0)));
         }

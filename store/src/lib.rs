@@ -95,6 +95,8 @@ pub struct Write<'a> {
     pub entry: &'a Entry,
     /// For what only a leader may write.
     pub lead: Option<&'a Lead>,
+    /// Whether slots get new owners, so that what scans have found before does not count.
+    pub hands_over: bool,
     /// Former owners that it releases: all have to be known as empty ([`Store::found_empty`]) until it is written.
     pub emptied: &'a [FormerOwner],
 }
@@ -141,8 +143,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         namespace: &str,
         version: u64,
     ) -> Result<(), Error>;
-    /// A filter has ended; what it had sent may take effect until `settled` ([`Participants::gone`]).
-    async fn gone(&self, filter: &Participant, settled: UnixMillis) -> Result<(), Error>;
+    /// A filter is still connected, whatever was concluded from another one of its node. Returns whether it counted as gone.
+    async fn is_here(&self, filter: &Participant, now: UnixMillis) -> Result<bool, Error>;
     /// All filters of a node are gone for good. Returns whether there was any.
     async fn forget(&self, node: &str) -> Result<bool, Error>;
     /// All filters, and what they have said of one placement.

@@ -1,5 +1,7 @@
 //! Keys that are being started on slots with a former owner, and what scans have found of those.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sqlx::Row;
 
 use crate::sql::{SqlStore, signed, unsigned};
@@ -57,11 +59,15 @@ impl SqlStore {
         now: UnixMillis,
     ) -> Result<Vec<(FormerOwner, UnixMillis)>, Error> {
         let mut transaction = self.pool.begin().await?;
+        // SQLite lets nobody write in between who writes first.
+        sqlx::query("UPDATE leader SET fence = fence WHERE id = 1")
+            .execute(&mut *transaction)
+            .await?;
         let rows = sqlx::query(
             "SELECT slot, cluster, physical, since FROM empty_since WHERE namespace = $1",
         );
         let rows = rows.bind(namespace).fetch_all(&mut *transaction).await?;
-        let mut known = std::collections::BTreeMap::new();
+        let mut known = BTreeMap::new();
         for row in &rows {
             let slot: i64 = row.try_get("slot")?;
             let (cluster, physical) = (row.try_get("cluster")?, row.try_get("physical")?);
@@ -69,24 +75,25 @@ impl SqlStore {
             let slot = usize::try_from(slot).unwrap_or(usize::MAX);
             known.insert(FormerOwner { slot, cluster, physical }, unsigned(since));
         }
-        sqlx::query("DELETE FROM empty_since WHERE namespace = $1")
-            .bind(namespace)
-            .execute(&mut *transaction)
-            .await?;
+        let still: BTreeSet<_> = empty.iter().collect();
+        // Rows that stay are not touched: one that a start takes back meanwhile has to stay away.
+        for former in known.keys().filter(|former| !still.contains(former)) {
+            let gone = "DELETE FROM empty_since WHERE namespace = $1 AND slot = $2 AND cluster = $3 AND physical = $4";
+            let gone = sqlx::query(gone).bind(namespace).bind(signed(former.slot as u64));
+            let gone = gone.bind(&former.cluster).bind(&former.physical);
+            gone.execute(&mut *transaction).await?;
+        }
         let mut found = Vec::with_capacity(empty.len());
         for former in empty {
-            let since = known.get(former).copied().unwrap_or(now);
-            sqlx::query(
-                "INSERT INTO empty_since (namespace, slot, cluster, physical, since) VALUES ($1, $2, $3, $4, $5)",
-            )
-            .bind(namespace)
-            .bind(signed(former.slot as u64))
-            .bind(&former.cluster)
-            .bind(&former.physical)
-            .bind(signed(since))
-            .execute(&mut *transaction)
-            .await?;
-            found.push((former.clone(), since));
+            if let Some(since) = known.get(former) {
+                found.push((former.clone(), *since));
+                continue;
+            }
+            let new = "INSERT INTO empty_since (namespace, slot, cluster, physical, since) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+            let new = sqlx::query(new).bind(namespace).bind(signed(former.slot as u64));
+            let new = new.bind(&former.cluster).bind(&former.physical).bind(signed(now));
+            new.execute(&mut *transaction).await?;
+            found.push((former.clone(), now));
         }
         transaction.commit().await?;
         Ok(found)

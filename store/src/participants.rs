@@ -38,12 +38,13 @@ impl SqlStore {
         .execute(&mut *transaction)
         .await?;
         // Nobody has to wait any more for those whose calls are over for certain.
-        for table in ["acknowledgements", "participants"] {
-            let gone = format!(
-                "DELETE FROM {table} WHERE node = $1 AND process IN (SELECT process FROM participants WHERE node = $2 AND gone_until < $3)"
-            );
-            let gone = sqlx::query(&gone);
-            let gone = gone.bind(&filter.node).bind(&filter.node).bind(signed(now));
+        for gone in [
+            "DELETE FROM acknowledgements WHERE node = $1 AND EXISTS (SELECT 1 FROM participants p
+             WHERE p.node = acknowledgements.node AND p.process = acknowledgements.process
+             AND p.vm = acknowledgements.vm AND p.gone_until < $2)",
+            "DELETE FROM participants WHERE node = $1 AND gone_until < $2",
+        ] {
+            let gone = sqlx::query(gone).bind(&filter.node).bind(signed(now));
             gone.execute(&mut *transaction).await?;
         }
         Ok(transaction.commit().await?)
@@ -70,16 +71,20 @@ impl SqlStore {
         Ok(())
     }
 
-    pub(crate) async fn participant_gone(
+    pub(crate) async fn participant_is_here(
         &self,
         filter: &Participant,
-        settled: UnixMillis,
-    ) -> Result<(), Error> {
-        let gone =
-            "UPDATE participants SET gone_until = $4 WHERE node = $1 AND process = $2 AND vm = $3";
-        let gone = sqlx::query(gone).bind(&filter.node).bind(hex(filter.process));
-        gone.bind(i64::from(filter.vm)).bind(signed(settled)).execute(&self.pool).await?;
-        Ok(())
+        now: UnixMillis,
+    ) -> Result<bool, Error> {
+        let here = "UPDATE participants SET gone_until = NULL
+            WHERE node = $1 AND process = $2 AND vm = $3 AND gone_until IS NOT NULL";
+        let here = sqlx::query(here).bind(&filter.node).bind(hex(filter.process));
+        let here = here.bind(i64::from(filter.vm)).execute(&self.pool).await?;
+        // It may have been dropped as one that is gone for certain, while the store did not answer.
+        let again = "INSERT INTO participants (node, process, vm, came) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+        let again = sqlx::query(again).bind(&filter.node).bind(hex(filter.process));
+        let again = again.bind(i64::from(filter.vm)).bind(signed(now)).execute(&self.pool).await?;
+        Ok(here.rows_affected() + again.rows_affected() > 0)
     }
 
     pub(crate) async fn forget_node(&self, node: &str) -> Result<bool, Error> {

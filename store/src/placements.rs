@@ -25,7 +25,7 @@ impl SqlStore {
     }
 
     pub(crate) async fn write_change(&self, write: Write<'_>) -> Result<(), Error> {
-        let Write { namespace, from, state, entry, lead, emptied } = write;
+        let Write { namespace, from, state, entry, lead, hands_over, emptied } = write;
         let corrupt = |source| Error::Corrupt { namespace: namespace.to_owned(), source };
         let body = serde_json::to_string(state).map_err(corrupt)?;
         let (from, to) = (signed(from), signed(state.version));
@@ -38,6 +38,10 @@ impl SqlStore {
             if leads.execute(&mut *transaction).await?.rows_affected() == 0 {
                 return Err(Error::NotLeader);
             }
+        }
+        if hands_over {
+            let scans = sqlx::query("DELETE FROM empty_since WHERE namespace = $1");
+            scans.bind(namespace).execute(&mut *transaction).await?;
         }
         for former in emptied {
             let known = sqlx::query(

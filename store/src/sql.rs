@@ -136,8 +136,8 @@ impl Store for SqlStore {
     ) -> Result<(), Error> {
         within(self.participant_acknowledged(filter, namespace, version)).await
     }
-    async fn gone(&self, filter: &Participant, settled: UnixMillis) -> Result<(), Error> {
-        within(self.participant_gone(filter, settled)).await
+    async fn is_here(&self, filter: &Participant, now: UnixMillis) -> Result<bool, Error> {
+        within(self.participant_is_here(filter, now)).await
     }
     async fn forget(&self, node: &str) -> Result<bool, Error> {
         within(self.forget_node(node)).await

@@ -52,7 +52,15 @@ async fn write(
 ) -> Result<(), Error> {
     let entry = entry(state, "a change");
     store
-        .write(Write { namespace: "default", from, state, entry: &entry, lead, emptied: &[] })
+        .write(Write {
+            namespace: "default",
+            from,
+            state,
+            entry: &entry,
+            lead,
+            hands_over: false,
+            emptied: &[],
+        })
         .await
 }
 
@@ -114,12 +122,21 @@ async fn filters_are_remembered_with_what_they_said(fresh: Fresh) {
     store.came(&vm(2, 1), 1_200, 1_300).await.unwrap();
     let all = store.participants("default").await.unwrap();
     assert_eq!(all.iter().count(), 2, "those that are gone for certain are not kept");
-    store.gone(&vm(2, 1), 1_500).await.unwrap();
+    // One of several VMs that counts as gone is not the others.
+    store.came(&vm(3, 0), 1_200, 1_250).await.unwrap();
+    store.is_here(&vm(2, 0), 1_240).await.unwrap();
+    store.came(&vm(2, 0), 1_300, 1_400).await.unwrap();
     let all = store.participants("default").await.unwrap();
-    assert!(all.quiet_since(6, 1_499).is_none() && all.quiet_since(6, 1_500).is_some());
-    store.came(&vm(2, 1), 1_300, 1_400).await.unwrap();
+    assert!(all.iter().any(|(filter, said)| *filter == vm(2, 0) && said.version == 6));
+    assert!(!all.iter().any(|(filter, _)| *filter == vm(2, 1)), "it has not been here since");
+    // Two that run under one node id.
+    store.came(&vm(3, 0), 2_000, 2_100).await.unwrap();
+    assert!(
+        store.is_here(&vm(2, 0), 2_050).await.unwrap()
+            && !store.is_here(&vm(2, 0), 2_050).await.unwrap()
+    );
     let all = store.participants("default").await.unwrap();
-    assert!(all.quiet_since(6, 9_999).is_none(), "it is back");
+    assert!(all.missing(7, 9_999).any(|filter| *filter == vm(2, 0)), "it is asked again");
     assert!(store.forget("envoy-1").await.unwrap() && !store.forget("envoy-1").await.unwrap());
 }
 
@@ -171,7 +188,15 @@ async fn what_is_empty_is_so_since_it_was_found(fresh: Fresh) {
         async move {
             let emptied = &emptied;
             store
-                .write(Write { namespace: "default", from, state, entry, lead: None, emptied })
+                .write(Write {
+                    namespace: "default",
+                    from,
+                    state,
+                    entry,
+                    lead: None,
+                    hands_over: false,
+                    emptied,
+                })
                 .await
         }
     };

@@ -247,3 +247,99 @@ async fn either_of_two_control_servers_is_killed_in_the_middle_of_a_move() -> Re
     sandbox.stop_all().await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_runs_the_open_one_is_meant_and_is_opened_no_second_time() -> Result<()> {
+    let two = options(Kind::Cli, &[("a", 1), ("b", 1)])?;
+    let mut sandbox = start_with(&two).await?;
+    let operator = Operator::of(&sandbox)?;
+    let client = Client::new(sandbox.addresses().address)?;
+    let ids = homes("several", 20, &[("a", 1), ("b", 1)]);
+    let id = &ids["a"][0];
+    let terminate = api::TerminateWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: Some(WorkflowExecution {
+            workflow_id: id.clone(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let end = async || {
+        let ended: Result<api::TerminateWorkflowExecutionResponse, _> =
+            client.call("TerminateWorkflowExecution", &terminate, 10 * SECOND).await;
+        ended
+    };
+    let closed = client.start_as(id, "several", "the first").await?;
+    end().await?;
+    operator.run(&["drain", "a"]).await?;
+    let open = client.start_as(id, "several", "the second").await?;
+    let told = operator.run(&["explain", "--workflow-id", id]).await?;
+    ensure!(
+        told["members"][0]["says"] == "closed" && told["members"][1]["says"] == "open",
+        "{told}"
+    );
+    operator.run(&["reverse"]).await?;
+
+    // Its owner has the closed run again, and a former owner the open one.
+    let told = operator.run(&["explain", "--workflow-id", id]).await?;
+    ensure!(told["owner"] == "a", "{told}");
+    until("filters know", 10 * SECOND, async || {
+        let described: Result<api::DescribeWorkflowExecutionResponse, _> = client
+            .call(
+                "DescribeWorkflowExecution",
+                &api::DescribeWorkflowExecutionRequest {
+                    namespace: "default".to_owned(),
+                    execution: terminate.workflow_execution.clone(),
+                },
+                10 * SECOND,
+            )
+            .await;
+        described.is_ok_and(|described| {
+            let info = described.workflow_execution_info.unwrap_or_default();
+            info.execution.unwrap_or_default().run_id == open
+        })
+    })
+    .await?;
+    ensure!(
+        client.events(id).await?.len() == 2,
+        "the history of the open run: started, and a task"
+    );
+    let reset = api::ResetWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: Some(WorkflowExecution { workflow_id: id.clone(), run_id: closed }),
+        workflow_task_finish_event_id: 3,
+        request_id: "reset".to_owned(),
+        reason: "a test".to_owned(),
+        ..Default::default()
+    };
+    let opened: Result<api::ResetWorkflowExecutionResponse, _> =
+        client.call("ResetWorkflowExecution", &reset, 10 * SECOND).await;
+    let refused = opened.err().context("it is open elsewhere")?;
+    ensure!(refused.code() == Code::FailedPrecondition, "{refused}");
+    ensure!(client.start_as(id, "several", "the third").await.is_err(), "it is open");
+    let batch = api::StartBatchOperationRequest {
+        namespace: "default".to_owned(),
+        job_id: "resets".to_owned(),
+        visibility_query: "WorkflowType = 'bare'".to_owned(),
+        reason: "a test".to_owned(),
+        operation: Some(api::start_batch_operation_request::Operation::ResetOperation(
+            Default::default(),
+        )),
+        ..Default::default()
+    };
+    let batch: Result<api::StartBatchOperationResponse, _> =
+        client.call("StartBatchOperation", &batch, 10 * SECOND).await;
+    let refused = batch.err().context("a slot has a former owner")?;
+    ensure!(refused.code() == Code::FailedPrecondition, "{refused}");
+
+    end().await?;
+    ensure!(end().await.is_err(), "nothing is open any more");
+    client.start_as(id, "several", "the fourth").await?;
+    let told = operator.run(&["explain", "--workflow-id", id]).await?;
+    ensure!(
+        told["members"][0]["says"] == "open" && told["members"][1]["says"] == "closed",
+        "{told}"
+    );
+    sandbox.stop_all().await;
+    Ok(())
+}

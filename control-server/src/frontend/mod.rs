@@ -154,7 +154,7 @@ impl UnaryService<Bytes> for Unary {
 }
 
 impl Frontend {
-    async fn dispatch(&self, call: Call) -> Result<Reply, Status> {
+    async fn dispatch(self: &Arc<Self>, call: Call) -> Result<Reply, Status> {
         if let Class::Poll { .. } = call.method.class {
             return self.poll(call).await.map(Reply::from);
         }
@@ -162,7 +162,7 @@ impl Frontend {
         Box::pin(self.answer(call)).await
     }
 
-    async fn answer(&self, call: Call) -> Result<Reply, Status> {
+    async fn answer(self: &Arc<Self>, call: Call) -> Result<Reply, Status> {
         match call.method.class {
             Class::Local => self.local(call).await.map(Reply::from),
             Class::Broadcast { .. } => self.broadcast(call).await,
@@ -177,6 +177,9 @@ impl Frontend {
             }
             Class::Key { .. } if call.method.start_type => {
                 self.locate_and_start(call).await.map(Reply::from)
+            }
+            Class::Key { .. } if call.method.answers_closed => {
+                self.find_run(call).await.map(Reply::from)
             }
             Class::Poll { .. } | Class::Key { .. } | Class::Token { .. } => {
                 Err(Status::unimplemented(format!(

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use panko_proto::rpc::{Class, Method};
-use panko_routing::Dialect;
+use panko_routing::placement::Starts;
 use panko_routing::wire::fields::first_at;
+use panko_routing::{Dialect, Key};
 use tonic::Status;
 
 use super::{Call, Frontend, deadline, malformed};
@@ -21,7 +22,11 @@ impl Frontend {
     /// that is nowhere, to the owner again, whose NOT_FOUND the caller then gets as it is.
     ///
     /// `owner` is the owner's cluster.
-    pub(super) async fn second_chance(&self, call: Call, owner: &str) -> Result<Bytes, Status> {
+    pub(super) async fn second_chance(
+        self: &Arc<Self>,
+        call: Call,
+        owner: &str,
+    ) -> Result<Bytes, Status> {
         let (namespace, owner) = self.asked(&call, owner)?;
         let dialect = member(namespace, owner)?.dialect.clone();
         let call = back(call, dialect.as_ref())?;
@@ -32,7 +37,12 @@ impl Frontend {
             return answer_back(dialect.as_ref(), method, answer);
         }
         let (_, target) = self.target(&call)?;
-        let (found, to) = match self.locator.locate(namespace, &target, owner).await? {
+        // What is remembered, and what others look for at this moment, holds while nothing moves.
+        let place = match self.is_settled(namespace, &target, owner) {
+            true => self.locator.locate(namespace, &target, owner).await?,
+            false => self.locator.locate_now(namespace, &target, owner).await?,
+        };
+        let (found, to) = match place {
             Place::Member { index, .. } if index == owner => ("owner", index),
             Place::Member { index, .. } => ("elsewhere", index),
             Place::Nowhere => ("nowhere", owner),
@@ -44,6 +54,31 @@ impl Frontend {
         self.metrics.second_chance(found);
         let answer = forward(&call, member(namespace, to)?).await?;
         answer_back(dialect.as_ref(), call.method, answer)
+    }
+
+    /// Whether a key's slot has this owner and no other has had it.
+    fn is_settled(&self, namespace: &VirtualNamespace, target: &Target, owner: usize) -> bool {
+        let number = Key { kind: target.kind, id: &target.id }.slot().index();
+        let state = self.placements.state(&namespace.name);
+        let slot = state.as_ref().and_then(|state| state.slots.get(number));
+        slot.is_some_and(|slot| {
+            usize::from(slot.owner.0) == owner && slot.starts() == Starts::Direct
+        })
+    }
+
+    /// A call that a closed run answers, too, on a slot that has moved: it goes to the open run, wherever that is, else to
+    /// the latest.
+    pub(super) async fn find_run(&self, call: Call) -> Result<Bytes, Status> {
+        let (namespace, target) = self.target(&call)?;
+        let key = Key { kind: target.kind, id: &target.id };
+        let owner = self.placements.owner(&namespace.name, &key);
+        let owner = owner.ok_or_else(|| Status::unavailable("there is no placement yet"))?;
+        let to = match self.locator.locate_among_all(namespace, &target, owner).await? {
+            Place::Member { index, .. } => index,
+            Place::Nowhere => owner,
+            Place::Unknown(status) => return Err(status),
+        };
+        forward(&call, member(namespace, to)?).await
     }
 
     /// The namespace that a call was sent to on a cluster, and the position of that member. The request names

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use panko_placement::{Change, Refused, State};
 use panko_routing::placement::MemberIndex;
+use panko_routing::placement::Starts::Direct;
 use panko_routing::{Key, Slot};
 use panko_store::FormerOwner;
 use tokio::time::Instant;
@@ -65,13 +66,14 @@ impl Starts {
         Self { placements, server: server.clone(), here: KeyLocks::default() }
     }
 
-    /// Waits for the key's turn. The lock ends by itself some time after `longest`.
+    /// Waits for the key's turn. What is done under the lock has to end by the instant that is returned, within
+    /// `longest`; the lock ends by itself some time after that.
     async fn lock(
         &self,
         target: &Target,
         patience: Duration,
         longest: Duration,
-    ) -> Result<Locked, Status> {
+    ) -> Result<(Locked, Instant), Status> {
         let give_up = Instant::now() + patience;
         let busy = || {
             Status::unavailable(format!(
@@ -89,11 +91,13 @@ impl Starts {
         let locked = Locked { placements, namespace, key, holder, _here: here };
         let hold = u64::try_from((longest + MARGIN).as_millis()).unwrap_or(0);
         loop {
+            // Counted from before the store is asked, which may take its time.
+            let end = Instant::now() + longest;
             let (now, Locked { namespace, key, holder, .. }) = (now(), &locked);
             let until = now + hold;
             let store = self.placements.store();
             if store.lock(namespace, key, holder, now, until).await.map_err(unavailable)? {
-                return Ok(locked);
+                return Ok((locked, end));
             }
             if Instant::now() > give_up {
                 return Err(busy());
@@ -115,8 +119,17 @@ impl Locked {
 impl Frontend {
     /// A start-type call. It goes to the member that has the key's open run; else to the one that has its
     /// latest, if that has to judge by its reuse policy; else to the slot's owner.
-    pub(super) async fn locate_and_start(&self, call: Call) -> Result<Bytes, Status> {
-        let (namespace, mut target) = self.target(&call)?;
+    pub(super) async fn locate_and_start(self: &Arc<Self>, call: Call) -> Result<Bytes, Status> {
+        let frontend = self.clone();
+        // A task of its own: whether or not its caller still waits, the key stays locked until it is certain
+        // what became of the call, and no longer.
+        let start = tokio::spawn(async move { frontend.start(&call).await });
+        start.await.map_err(|_| Status::internal("the call was lost on its way"))?
+    }
+
+    async fn start(&self, call: &Call) -> Result<Bytes, Status> {
+        let (namespace, mut target) = self.target(call)?;
+        let reuse = Reuse::of(call).map_err(|e| malformed(call.method, e))?;
         let reopened = (!call.method.creates_key).then(|| target.clone());
         target.run = Box::default();
         let asked = call.timeout.as_deref().and_then(deadline::parse);
@@ -126,29 +139,27 @@ impl Frontend {
         };
         let longest = asked.map_or(longest, |asked| asked.min(longest));
         let patience = asked.map_or(PATIENCE, |asked| asked.mul_f64(0.8).min(PATIENCE));
-        let locked = self.starts.lock(&target, patience, longest).await?;
-        let end = Instant::now() + longest;
-        let reuse = Reuse::of(&call).map_err(|e| malformed(call.method, e));
-        let place = async { self.place(namespace, &target, reopened.as_ref(), reuse?).await };
-        let to = match place.await {
-            Ok(to) => to,
-            Err(status) => {
-                locked.unlock().await;
-                return Err(status);
+        let (locked, end) = self.starts.lock(&target, patience, longest).await?;
+        let place = self.place(namespace, &target, reopened.as_ref(), reuse.as_ref());
+        let place = tokio::time::timeout_at(end, place).await.unwrap_or_else(|_| Err(late()));
+        let answer = match place.and_then(|to| member(namespace, to)) {
+            Ok(member) => {
+                let left = end.saturating_duration_since(Instant::now());
+                // Nothing is sent that its lock may not outlive.
+                if left.is_zero() {
+                    locked.unlock().await;
+                    return Err(late());
+                }
+                let answer = member.call(call.method, &call.caller, call.body.clone(), left).await;
+                if answer.as_ref().err().is_some_and(|status| !is_definite(status)) {
+                    return answer;
+                }
+                answer
             }
+            Err(status) => Err(status),
         };
-        let member = member(namespace, to)?.clone();
-        // A task of its own: the key stays locked until it is certain what became of the call, whether or not its caller
-        // still waits.
-        let start = tokio::spawn(async move {
-            let left = end.saturating_duration_since(Instant::now());
-            let answer = member.call(call.method, &call.caller, call.body.clone(), left).await;
-            if answer.as_ref().err().is_none_or(is_definite) {
-                locked.unlock().await;
-            }
-            answer
-        });
-        start.await.map_err(|_| Status::internal("the call was lost on its way"))?
+        locked.unlock().await;
+        answer
     }
 
     /// The member that gets a start of `target`, which is locked. `reopened` is the run that is to be reset.
@@ -157,7 +168,7 @@ impl Frontend {
         namespace: &Arc<VirtualNamespace>,
         target: &Target,
         reopened: Option<&Target>,
-        reuse: Option<Reuse>,
+        reuse: Option<&Reuse>,
     ) -> Result<usize, Status> {
         let slot = Key { kind: target.kind, id: &target.id }.slot();
         for _ in 0..LOOKS {
@@ -172,25 +183,26 @@ impl Frontend {
                 let holds = state.slots.get(slot.index());
                 let holds = holds.is_some_and(|slot| slot.former.contains(&index_of(index)));
                 // Else a cluster itself has started it, and it has ended, which binds nobody.
-                let binds = open || holds || namespace.locate_before_start;
-                if binds && (open || !begins_anew(namespace, index, target, reuse.as_ref()).await?)
-                {
+                let binds = open || holds || namespace.locate_before_start || reopened.is_some();
+                if binds && (open || !begins_anew(namespace, index, target, reuse).await?) {
                     to = index;
                 }
                 if let Some(run) = reopened.filter(|run| !run.run.is_empty()) {
-                    let run = known(self.locator.locate_now(namespace, run, owner).await?)?;
-                    match run {
-                        Place::Member { index: other, .. } if open && other != index => {
-                            return Err(Status::failed_precondition(
-                                "this id is open on another cluster than the run that is to be reset; terminate it first",
-                            ));
-                        }
-                        Place::Member { index: other, .. } => to = other,
-                        _ => to = owner,
+                    let run = self.locator.locate_among_all(namespace, run, owner).await?;
+                    to = match known(run)? {
+                        Place::Member { index, .. } => index,
+                        _ => owner,
+                    };
+                    if open && to != index {
+                        return Err(Status::failed_precondition(
+                            "this id is open on another cluster than the run that is to be reset; terminate it first",
+                        ));
                     }
                 }
             }
-            if to == owner || self.claim(namespace, slot, to, &state).await? {
+            // On a slot that has not moved, filters send starts to the owner, whatever a child did elsewhere.
+            let direct = state.slots.get(slot.index()).is_some_and(|s| s.starts() == Direct);
+            if to == owner || direct || self.claim(namespace, slot, to, &state).await? {
                 return Ok(to);
             }
         }
@@ -248,6 +260,10 @@ async fn begins_anew(
     let described = describe(member(namespace, index)?, target).await?;
     let strange = |error| Status::internal(format!("the last run's description: {error}"));
     reuse.begins_anew(&described).map_err(strange)
+}
+
+fn late() -> Status {
+    Status::unavailable("the clusters took too long to say where this id lives; try again")
 }
 
 fn index_of(member: usize) -> MemberIndex {

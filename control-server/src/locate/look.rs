@@ -82,12 +82,20 @@ pub async fn look(member: &Member, target: &Target) -> Result<Option<Found>, Sta
     };
     match member.call(describe, own, request(target), DEADLINE).await {
         Ok(answer) => read(&answer, &question).map(Some).map_err(|e| silent(&e.to_string())),
+        // The member itself is not there, which says nothing of the key.
+        Err(status) if is_of_namespace(&status) => Err(silent(status.message())),
         // It has no such run, or it is a server that has no such kind of key.
         Err(status) if matches!(status.code(), Code::NotFound | Code::Unimplemented) => Ok(None),
         // No run id of its form, or an id that is too long: nobody has it.
         Err(status) if status.code() == Code::InvalidArgument => Ok(None),
         Err(status) => Err(silent(status.message())),
     }
+}
+
+/// Whether a refusal is of the namespace and not of the key: its details are a `NamespaceNotFoundFailure`.
+fn is_of_namespace(status: &Status) -> bool {
+    let failure = b"NamespaceNotFoundFailure";
+    status.details().windows(failure.len()).any(|part| part == failure)
 }
 
 /// `Describe…Request`: the namespace, and the key with its run; a workflow's in a message of their own.

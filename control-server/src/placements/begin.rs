@@ -118,5 +118,15 @@ async fn write(
         what: what.to_owned(),
         why: "panko.yaml says so".to_owned(),
     };
-    store.write(Write { namespace, from, state, entry: &entry, lead: None, emptied: &[] }).await
+    store
+        .write(Write {
+            namespace,
+            from,
+            state,
+            entry: &entry,
+            lead: None,
+            hands_over: false,
+            emptied: &[],
+        })
+        .await
 }

@@ -175,6 +175,7 @@ impl PlacementsHolder {
                 state: &state,
                 entry: &entry,
                 lead: by.lead,
+                hands_over: handed_over(&here, &state),
                 emptied: by.emptied,
             };
             match self.store.write(write).await {
@@ -258,6 +259,12 @@ impl PlacementsHolder {
         // The map is whole whatever panicked beside it.
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a slot has another owner than before.
+fn handed_over(before: &State, after: &State) -> bool {
+    let members = before.members.len() == after.members.len();
+    members && before.slots.iter().zip(&after.slots).any(|(a, b)| a.owner != b.owner)
 }
 
 /// Milliseconds since 1970.

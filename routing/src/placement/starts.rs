@@ -9,7 +9,7 @@ pub enum Starts {
     #[default]
     Direct,
     /// A control server looks where their key lives: the slot has a former owner, or is about to get another
-    /// one.
+    /// one. So go calls that a closed run answers, too.
     Locate,
 }
 

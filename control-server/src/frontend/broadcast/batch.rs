@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures_util::stream::{StreamExt, TryStreamExt};
 use panko_routing::Key;
+use panko_routing::placement::Starts;
 use panko_routing::wire::Error;
 use panko_routing::wire::fields::{Field, Value, fields, first_at};
 use tonic::Status;
@@ -19,6 +20,8 @@ use crate::topology::VirtualNamespace;
 const EXECUTIONS: u32 = 5;
 /// `StartBatchOperationRequest.target_executions`, of `Execution`.
 const TARGET_EXECUTIONS: u32 = 22;
+/// `StartBatchOperationRequest.reset_operation`.
+const RESET_OPERATION: u32 = 14;
 
 /// How many executions are looked for at the same time.
 const AT_ONCE: usize = 16;
@@ -28,6 +31,12 @@ impl Frontend {
     pub(super) async fn start_batch(&self, call: &Call) -> Result<Reply, Status> {
         let namespace = self.namespace_of(call)?;
         let bad = |e| malformed(call.method, e);
+        let resets = fields(&call.body).flatten().any(|field| field.number == RESET_OPERATION);
+        if resets && !self.is_unmoved(&namespace.name) {
+            return Err(Status::failed_precondition(
+                "slots of this namespace have former owners, and clusters reset by themselves: an id could be opened on two of them. Reset workflows one by one, or wait until `panko status placement` shows no former owner",
+            ));
+        }
         let (named, rest): (Vec<_>, Vec<_>) = fields(&call.body)
             .collect::<Result<Vec<_>, Error>>()
             .map_err(bad)?
@@ -53,6 +62,12 @@ impl Frontend {
         let body = |index| bodies.get(&index).map(|body| Bytes::copy_from_slice(body));
         let said = fan_out::members(namespace, call, DEADLINE, body).await;
         answer(&self.unfinished, call, namespace, said, &[])
+    }
+
+    /// Whether no slot has a former owner, or is about to get another owner.
+    fn is_unmoved(&self, namespace: &str) -> bool {
+        let state = self.placements.state(namespace);
+        state.is_some_and(|state| state.slots.iter().all(|slot| slot.starts() == Starts::Direct))
     }
 
     /// The member that has an execution; if none has, its slot's owner, whose job then says so.
