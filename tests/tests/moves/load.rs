@@ -28,7 +28,12 @@ const CLIENTS: usize = 2;
 const WORKED: &str = "moves";
 const OPEN: &str = "nobody-polls";
 
-const DEADLINE: Duration = Duration::from_secs(10);
+/// Of each call, as the SDKs' common core has it.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long a workflow has to complete. A task that was on its way through a control server that is killed is
+/// started again after its timeout, 10 s.
+const COMPLETES: Duration = Duration::from_secs(60);
 
 /// What has been seen during a phase.
 #[derive(Default)]
@@ -146,7 +151,8 @@ impl Shared {
         if let Err(status) = started {
             return self.went_wrong("start", &id, &status);
         }
-        for _ in 0..200 {
+        let began = Instant::now();
+        while began.elapsed() < COMPLETES {
             match self.describe(&id).await {
                 Ok(WorkflowExecutionStatus::Completed) => return,
                 Ok(_) => tokio::time::sleep(Duration::from_millis(50)).await,
