@@ -1,5 +1,5 @@
 //! What clients do meanwhile: they start workflows under fresh ids and under ids that are open, signal, signal with start,
-//! look and terminate, and try again what is UNAVAILABLE, as SDKs do.
+//! look and terminate, and try again as SDKs do.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -31,6 +31,17 @@ const OPEN: &str = "nobody-polls";
 /// Of each call, as the SDKs' common core has it.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// What SDKs try again: their common core's list. A connection that ends within an answer is INTERNAL.
+const AGAIN: [Code; 7] = [
+    Code::DataLoss,
+    Code::Internal,
+    Code::Unknown,
+    Code::ResourceExhausted,
+    Code::Aborted,
+    Code::OutOfRange,
+    Code::Unavailable,
+];
+
 /// How long a workflow has to complete. A task that was on its way through a control server that is killed is
 /// started again after its timeout, 10 s.
 const COMPLETES: Duration = Duration::from_secs(60);
@@ -40,8 +51,8 @@ const COMPLETES: Duration = Duration::from_secs(60);
 struct Phase {
     /// By call: milliseconds of each.
     took: BTreeMap<&'static str, Vec<f64>>,
-    /// By call: UNAVAILABLE answers, which were tried again.
-    unavailable: BTreeMap<&'static str, u64>,
+    /// By call: answers after which it was tried again.
+    again: BTreeMap<&'static str, u64>,
 }
 
 struct Shared {
@@ -225,7 +236,7 @@ impl Shared {
         Ok(answer.workflow_execution_info.unwrap_or_default().status())
     }
 
-    /// A call, tried again as SDKs do while it is UNAVAILABLE or the server is exhausted.
+    /// A call, tried again as SDKs do.
     async fn call<Q: Message, A: Message + Default>(
         &self,
         what: &'static str,
@@ -237,11 +248,11 @@ impl Shared {
             let answer = self.client.call(method, request, DEADLINE).await;
             match &answer {
                 Err(status)
-                    if matches!(status.code(), Code::Unavailable | Code::ResourceExhausted)
+                    if AGAIN.contains(&status.code())
                         && began.elapsed() < Duration::from_secs(60) =>
                 {
                     if let Some((_, phase)) = self.phases().last_mut() {
-                        *phase.unavailable.entry(what).or_default() += 1;
+                        *phase.again.entry(what).or_default() += 1;
                     }
                     tokio::time::sleep(wait).await;
                     wait = wait.mul_f64(1.7).min(Duration::from_secs(5));
@@ -299,18 +310,18 @@ fn signal_with_start(id: &str, request_id: &str) -> api::SignalWithStartWorkflow
     }
 }
 
-/// By phase and call: how many, how many times UNAVAILABLE, and how long each took with what was tried again.
+/// By phase and call: how many, how many times it was tried again, and how long each took with what was tried again.
 fn table(phases: &[(String, Phase)]) -> Table {
     let mut table = Table::new();
-    table.set_header(["while", "call", "calls", "UNAVAILABLE", "p50 ms", "p99 ms", "max ms"]);
+    table.set_header(["while", "call", "calls", "tried again", "p50 ms", "p99 ms", "max ms"]);
     for (name, phase) in phases {
         for (what, took) in &phase.took {
             let mut took = took.clone();
             took.sort_by(f64::total_cmp);
             let at = |part: f64| took.get(((took.len() - 1) as f64 * part) as usize).copied();
-            let unavailable = phase.unavailable.get(what).copied().unwrap_or(0);
+            let again = phase.again.get(what).copied().unwrap_or(0);
             let mut row = vec![name.clone(), (*what).to_owned(), took.len().to_string()];
-            row.push(unavailable.to_string());
+            row.push(again.to_string());
             row.extend([0.5, 0.99, 1.0].map(|part| format!("{:.1}", at(part).unwrap_or(0.0))));
             table.add_row(row);
         }
