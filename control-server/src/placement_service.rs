@@ -11,6 +11,7 @@ use panko_proto::v1::placement_service_server::{PlacementService, PlacementServi
 use panko_proto::v1::{Ack, FilterMessage, Hello, PlacementUpdate, filter_message};
 use panko_routing::Placement;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
@@ -112,7 +113,7 @@ impl FilterStream {
         store.came(&filter, now(), now() + SETTLED).await.map_err(unavailable)?;
         self.holder.refresh().await.map_err(unavailable)?;
         self.update().await?;
-        let mut seen = tokio::time::interval(SEEN);
+        let mut seen = tokio::time::interval_at(Instant::now() + SEEN, SEEN);
         loop {
             tokio::select! {
                 _ = seen.tick() => self.is_here(&filter).await,

@@ -128,11 +128,8 @@ impl Topology {
                 let withdraws_polls = AtomicBool::new(false);
                 let own = (namespace.name.as_str(), member.cluster.as_str(), physical.as_str());
                 let dialect = Dialect::of(&member.cluster, Some(own), places());
-                let here = namespace.members.iter().filter(|m| m.cluster == member.cluster);
-                let name = match here.count() {
-                    1 => cluster.name().clone(),
-                    _ => format!("{}/{physical}", member.cluster).into(),
-                };
+                let clusters = namespace.members.iter().map(|m| m.cluster.as_str());
+                let name = member_name(&member.cluster, &physical, clusters).into();
                 let namespace = physical;
                 Some(Arc::new(Member { cluster, namespace, name, dialect, withdraws_polls }))
             });
@@ -168,5 +165,18 @@ impl Topology {
     /// All virtual namespaces, in no order.
     pub fn namespaces(&self) -> impl Iterator<Item = &Arc<VirtualNamespace>> {
         self.namespaces.values()
+    }
+}
+
+/// What operators and callers know a member by, among members on these clusters: its cluster's name, and with a
+/// slash its namespace's where the cluster has several.
+pub(crate) fn member_name<'a>(
+    cluster: &str,
+    namespace: &str,
+    clusters: impl Iterator<Item = &'a str>,
+) -> String {
+    match clusters.filter(|other| *other == cluster).count() {
+        1 => cluster.to_owned(),
+        _ => format!("{cluster}/{namespace}"),
     }
 }

@@ -4,21 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use panko_routing::Slot;
-use panko_routing::in_flight::Millis;
+use panko_routing::in_flight::{LONGEST, MARGIN, Millis, is_definite};
 
 use crate::host;
 use crate::state::State;
 
-/// How long a start without a deadline may take effect, and one whose deadline is later than that.
+/// How long a start without a deadline may take effect.
 const WITHOUT_DEADLINE: Millis = 30_000;
-const LONGEST: Millis = 60_000;
-
-/// What clocks and clusters may be late by.
-const MARGIN: Millis = 5_000;
-
-/// gRPC statuses that do not tell whether the call took effect: CANCELLED, UNKNOWN, DEADLINE_EXCEEDED,
-/// INTERNAL, UNAVAILABLE.
-const INDEFINITE: [&str; 5] = ["1", "2", "4", "13", "14"];
 
 /// A namespace's slot.
 pub type Place = (Arc<str>, Slot);
@@ -46,7 +38,7 @@ impl Started {
     /// The headers of an answer have come. Those with a status are the whole of it.
     pub fn answered(&mut self, status: Option<&str>) {
         self.is_grpc = host::is_grpc_answer();
-        self.definite |= status.is_some_and(|status| !INDEFINITE.contains(&status));
+        self.definite |= status.is_some_and(|status| status.parse().map_or(true, is_definite));
     }
 
     /// So much of an answer's message has come: the call took effect.

@@ -7,6 +7,19 @@ use std::hash::Hash;
 /// Milliseconds of a clock that only grows.
 pub type Millis = u64;
 
+/// How long a call may take effect at the most, whatever its own deadline.
+pub const LONGEST: Millis = 60_000;
+
+/// What clocks and clusters may be late by.
+pub const MARGIN: Millis = 5_000;
+
+/// Whether an answer with this gRPC status tells what became of the call: not CANCELLED, UNKNOWN,
+/// DEADLINE_EXCEEDED, INTERNAL and UNAVAILABLE.
+#[must_use]
+pub fn is_definite(status: i32) -> bool {
+    !matches!(status, 1 | 2 | 4 | 13 | 14)
+}
+
 /// Start-type calls on their way, by slot (`S`: a slot of a namespace).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InFlight<S: Eq + Hash> {

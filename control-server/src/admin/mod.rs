@@ -26,7 +26,7 @@ use tonic::{Request, Response, Status};
 use crate::placements::{Error, PlacementsHolder, now};
 use crate::replica_service::Guard;
 use crate::replicas::Replicas;
-use crate::topology::{Topology, VirtualNamespace};
+use crate::topology::{Topology, VirtualNamespace, member_name};
 
 /// How many entries of a history are shown when nothing is said.
 const ENTRIES: u32 = 50;
@@ -55,12 +55,11 @@ impl Service {
     }
 }
 
-/// The name of a member, as operators say it: its cluster's, and with a slash its namespace's where a cluster has
-/// several.
+/// The name of the member at this position.
 fn name_of(state: &State, member: usize) -> String {
     let Some(own) = state.members.get(member) else { return String::new() };
-    let here = state.members.iter().filter(|other| other.cluster == own.cluster).count();
-    if here > 1 { format!("{}/{}", own.cluster, own.namespace) } else { own.cluster.clone() }
+    let clusters = state.members.iter().map(|other| other.cluster.as_str());
+    member_name(&own.cluster, &own.namespace, clusters)
 }
 
 /// What an operator is told of an error.

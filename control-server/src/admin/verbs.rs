@@ -57,19 +57,21 @@ impl Service {
     /// The placement as it was before its last handover.
     async fn before_the_last_handover(&self, namespace: &str) -> Result<State, Status> {
         let store = self.placements.store();
-        let entries = store.history(namespace, u32::MAX >> 1).await;
-        for entry in entries.map_err(|e| status(e.into()))? {
-            let at = store.at_version(namespace, entry.version).await;
-            let at = at.map_err(|e| status(e.into()))?;
-            if at.is_some_and(|state| state.handover == Some(state.version)) {
-                let before = store.at_version(namespace, entry.version - 1).await;
+        let mut version = u64::MAX;
+        loop {
+            let at = store.at_version(namespace, version).await.map_err(|e| status(e.into()))?;
+            let Some(at) = at else {
+                return Err(Status::failed_precondition("nothing has been moved yet"));
+            };
+            version = at.version - 1;
+            if at.handover == Some(at.version) {
+                let before = store.at_version(namespace, version).await;
                 let before = before.map_err(|e| status(e.into()))?;
                 return before.ok_or_else(|| {
                     Status::failed_precondition("nothing is known of what was before the last move")
                 });
             }
         }
-        Err(Status::failed_precondition("nothing has been moved yet"))
     }
 
     /// What goes from whom to whom, and about how many workflows there are of it.

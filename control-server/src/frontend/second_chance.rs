@@ -70,15 +70,24 @@ impl Frontend {
     /// the latest.
     pub(super) async fn find_run(&self, call: Call) -> Result<Bytes, Status> {
         let (namespace, target) = self.target(&call)?;
+        let to = self.home(namespace, &target).await?;
+        forward(&call, member(namespace, to)?).await
+    }
+
+    /// The member that has a key; if none has, its slot's owner, who then says so.
+    pub(super) async fn home(
+        &self,
+        namespace: &VirtualNamespace,
+        target: &Target,
+    ) -> Result<usize, Status> {
         let key = Key { kind: target.kind, id: &target.id };
         let owner = self.placements.owner(&namespace.name, &key);
         let owner = owner.ok_or_else(|| Status::unavailable("there is no placement yet"))?;
-        let to = match self.locator.locate_among_all(namespace, &target, owner).await? {
-            Place::Member { index, .. } => index,
-            Place::Nowhere => owner,
-            Place::Unknown(status) => return Err(status),
-        };
-        forward(&call, member(namespace, to)?).await
+        match self.locator.locate_among_all(namespace, target, owner).await? {
+            Place::Member { index, .. } => Ok(index),
+            Place::Nowhere => Ok(owner),
+            Place::Unknown(status) => Err(status),
+        }
     }
 
     /// The namespace that a call was sent to on a cluster, and the position of that member. The request names

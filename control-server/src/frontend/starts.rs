@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use panko_placement::{Change, Refused, State};
+use panko_routing::in_flight::is_definite;
 use panko_routing::placement::MemberIndex;
 use panko_routing::placement::Starts::Direct;
 use panko_routing::{Key, Slot};
 use panko_store::FormerOwner;
 use tokio::time::Instant;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::reuse::Reuse;
 use super::second_chance::member;
@@ -151,7 +152,7 @@ impl Frontend {
                     return Err(late());
                 }
                 let answer = member.call(call.method, &call.caller, call.body.clone(), left).await;
-                if answer.as_ref().err().is_some_and(|status| !is_definite(status)) {
+                if answer.as_ref().err().is_some_and(|s| !is_definite(s.code().into())) {
                     return answer;
                 }
                 answer
@@ -174,14 +175,14 @@ impl Frontend {
         for _ in 0..LOOKS {
             // Read with each lock: what is in memory may be old.
             let state = self.placements.current(&namespace.name).await.map_err(unavailable)?;
-            let owner = state.slots.get(slot.index()).map(|slot| usize::from(slot.owner.0));
-            let owner = owner.ok_or_else(|| Status::internal("no such slot"))?;
+            let owners = state.slots.get(slot.index());
+            let owners = owners.ok_or_else(|| Status::internal("no such slot"))?;
+            let owner = usize::from(owners.owner.0);
             let mut to = owner;
             if let Place::Member { index, open } =
                 known(self.locator.locate_now(namespace, target, owner).await?)?
             {
-                let holds = state.slots.get(slot.index());
-                let holds = holds.is_some_and(|slot| slot.former.contains(&index_of(index)));
+                let holds = owners.former.contains(&index_of(index));
                 // Else a cluster itself has started it, and it has ended, which binds nobody.
                 let binds = open || holds || namespace.locate_before_start || reopened.is_some();
                 if binds && (open || !begins_anew(namespace, index, target, reuse).await?) {
@@ -201,7 +202,7 @@ impl Frontend {
                 }
             }
             // On a slot that has not moved, filters send starts to the owner, whatever a child did elsewhere.
-            let direct = state.slots.get(slot.index()).is_some_and(|s| s.starts() == Direct);
+            let direct = owners.starts() == Direct;
             if to == owner || direct || self.claim(namespace, slot, to, &state).await? {
                 return Ok(to);
             }
@@ -279,16 +280,4 @@ fn known(place: Place) -> Result<Place, Status> {
 
 fn unavailable(error: impl std::fmt::Display) -> Status {
     Status::unavailable(error.to_string())
-}
-
-/// Whether a cluster's refusal tells that the call took no effect.
-fn is_definite(status: &Status) -> bool {
-    !matches!(
-        status.code(),
-        Code::Cancelled
-            | Code::Unknown
-            | Code::DeadlineExceeded
-            | Code::Internal
-            | Code::Unavailable
-    )
 }

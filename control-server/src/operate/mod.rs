@@ -24,9 +24,7 @@ use verbs::{ChangeArgs, ExplainArgs, FiltersArgs, HistoryArgs, NamespaceArgs, St
 
 /// Changes a placement, or shows what would change.
 pub async fn change(args: &ChangeArgs, change: Change, output: Output) -> anyhow::Result<()> {
-    let config = Config::load(&args.config.config)?;
-    let namespace = namespace(&config, args.namespace.as_deref())?;
-    let mut client = Client::connect(&config).await?;
+    let (mut client, namespace) = reach(&args.of).await?;
     let request = ChangePlacementRequest {
         namespace: namespace.clone(),
         dry_run: args.dry_run,
@@ -44,9 +42,7 @@ pub async fn change(args: &ChangeArgs, change: Change, output: Output) -> anyhow
 
 /// Shows how a placement stands.
 pub async fn status(args: &StatusArgs, output: Output) -> anyhow::Result<()> {
-    let config = Config::load(&args.config.config)?;
-    let namespace = namespace(&config, args.namespace.as_deref())?;
-    let mut client = Client::connect(&config).await?;
+    let (mut client, namespace) = reach(&args.of).await?;
     loop {
         let request = GetPlacementRequest { namespace: namespace.clone() };
         let answer = client.admin.get_placement(request).await.map_err(told)?.into_inner();
@@ -60,9 +56,7 @@ pub async fn status(args: &StatusArgs, output: Output) -> anyhow::Result<()> {
 
 /// Shows what has been changed.
 pub async fn history(args: &HistoryArgs, output: Output) -> anyhow::Result<()> {
-    let config = Config::load(&args.config.config)?;
-    let namespace = namespace(&config, args.namespace.as_deref())?;
-    let mut client = Client::connect(&config).await?;
+    let (mut client, namespace) = reach(&args.of).await?;
     let request = ListHistoryRequest { namespace, limit: args.limit };
     let answer = client.admin.list_history(request).await.map_err(told)?.into_inner();
     show::history(&answer.entries, output);
@@ -71,10 +65,8 @@ pub async fn history(args: &HistoryArgs, output: Output) -> anyhow::Result<()> {
 
 /// Shows where calls on a key go.
 pub async fn explain(args: &ExplainArgs, output: Output) -> anyhow::Result<()> {
-    let config = Config::load(&args.config.config)?;
-    let namespace = namespace(&config, args.namespace.as_deref())?;
     let (kind, id) = args.key.kind_and_id().context("say which id")?;
-    let mut client = Client::connect(&config).await?;
+    let (mut client, namespace) = reach(&args.of).await?;
     let request = ExplainRequest { namespace, kind: kind.to_owned(), id: id.clone() };
     let answer = client.admin.explain(request).await.map_err(told)?.into_inner();
     show::explained(kind, &id, &answer, output);
@@ -83,9 +75,7 @@ pub async fn explain(args: &ExplainArgs, output: Output) -> anyhow::Result<()> {
 
 /// Shows the filters, or forgets those of an Envoy.
 pub async fn filters(args: &FiltersArgs, output: Output) -> anyhow::Result<()> {
-    let config = Config::load(&args.config.config)?;
-    let namespace = namespace(&config, args.namespace.as_deref())?;
-    let mut client = Client::connect(&config).await?;
+    let (mut client, namespace) = reach(&args.of).await?;
     if let Some(node) = &args.forget {
         let request = ForgetFiltersRequest { node: node.clone() };
         let answer = client.admin.forget_filters(request).await.map_err(told)?.into_inner();
@@ -103,15 +93,20 @@ pub async fn filters(args: &FiltersArgs, output: Output) -> anyhow::Result<()> {
 
 /// Looks for ids that are open on several members. Fails when there are any.
 pub async fn verify(args: &NamespaceArgs, output: Output) -> anyhow::Result<()> {
-    let config = Config::load(&args.config.config)?;
-    let namespace = namespace(&config, args.namespace.as_deref())?;
-    let mut client = Client::connect(&config).await?;
+    let (mut client, namespace) = reach(args).await?;
     let answer = client.admin.verify(VerifyRequest { namespace }).await.map_err(told)?;
     let answer = answer.into_inner();
     show::verified(&answer, output);
     anyhow::ensure!(answer.duplicates_in_all == 0, "ids are open on several members: see above");
     anyhow::ensure!(answer.incomplete.is_empty(), "not all was looked at: see above");
     Ok(())
+}
+
+/// A control server that answers, and the namespace that is meant.
+async fn reach(of: &NamespaceArgs) -> anyhow::Result<(Client, String)> {
+    let config = Config::load(&of.config.config)?;
+    let namespace = namespace(&config, of.namespace.as_deref())?;
+    Ok((Client::connect(&config).await?, namespace))
 }
 
 /// The namespace that is meant: the only one, if none is named.

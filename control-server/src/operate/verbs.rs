@@ -7,14 +7,21 @@ use panko_routing::SLOTS;
 
 use crate::cli::ConfigArgs;
 
-/// Which placement to change, who does so, and why.
+/// Which namespace.
 #[derive(Debug, Args)]
-pub struct ChangeArgs {
+pub struct NamespaceArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
     /// The virtual namespace; needed where there are several.
     #[arg(long, short, value_name = "NAME")]
     pub namespace: Option<String>,
+}
+
+/// Which placement to change, who does so, and why.
+#[derive(Debug, Args)]
+pub struct ChangeArgs {
+    #[command(flatten)]
+    pub of: NamespaceArgs,
     /// Only show what would change.
     #[arg(long)]
     pub dry_run: bool,
@@ -141,33 +148,17 @@ impl ChangeVerb {
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// The virtual namespace; needed where there are several.
-    #[arg(long, short, value_name = "NAME")]
-    pub namespace: Option<String>,
+    pub of: NamespaceArgs,
     /// Show it again every second.
     #[arg(long)]
     pub watch: bool,
-}
-
-/// Which namespace.
-#[derive(Debug, Args)]
-pub struct NamespaceArgs {
-    #[command(flatten)]
-    pub config: ConfigArgs,
-    /// The virtual namespace; needed where there are several.
-    #[arg(long, short, value_name = "NAME")]
-    pub namespace: Option<String>,
 }
 
 /// Whose history to show.
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// The virtual namespace; needed where there are several.
-    #[arg(long, short, value_name = "NAME")]
-    pub namespace: Option<String>,
+    pub of: NamespaceArgs,
     /// How many changes.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
@@ -177,10 +168,7 @@ pub struct HistoryArgs {
 #[derive(Debug, Args)]
 pub struct FiltersArgs {
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// The virtual namespace; needed where there are several.
-    #[arg(long, short, value_name = "NAME")]
-    pub namespace: Option<String>,
+    pub of: NamespaceArgs,
     /// The Envoy with this node id is gone for good: changes no longer wait for it. One that still runs may then
     /// start a workflow on a slot's old owner while the same id is started on its new one.
     #[arg(long, value_name = "NODE")]
@@ -191,10 +179,7 @@ pub struct FiltersArgs {
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// The virtual namespace; needed where there are several.
-    #[arg(long, short, value_name = "NAME")]
-    pub namespace: Option<String>,
+    pub of: NamespaceArgs,
     #[command(flatten)]
     pub key: KeyArgs,
 }

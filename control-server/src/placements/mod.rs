@@ -19,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use panko_placement::{Change, Member, Refused, State};
 use panko_routing::placement::{self, NamespaceUuid};
-use panko_routing::{Key, Placement};
+use panko_routing::{Key, Placement, in_flight};
 use panko_store::{Entry, FormerOwner, Lead, Store, UnixMillis, Write};
 use tokio::sync::watch;
 
@@ -32,8 +32,8 @@ pub type Snapshot = Option<Arc<Vec<Placement>>>;
 const TRIES: usize = 20;
 
 /// How long something that a filter, or a control server, has sent may take effect, with a margin for clocks
-/// that differ. The filter's bounds (`started.rs`) are within it.
-pub const SETTLED: UnixMillis = 65_000;
+/// that differ.
+pub const SETTLED: UnixMillis = in_flight::LONGEST + in_flight::MARGIN;
 
 /// Holds the placements, changes them in the store, and tells who wants to know of each change.
 #[derive(Debug)]

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures_util::stream::{StreamExt, TryStreamExt};
-use panko_routing::Key;
 use panko_routing::placement::Starts;
 use panko_routing::wire::Error;
 use panko_routing::wire::fields::{Field, Value, fields, first_at};
@@ -13,7 +12,7 @@ use tonic::Status;
 use super::super::reply::Reply;
 use super::super::{Call, Frontend, fan_out, malformed};
 use super::{DEADLINE, answer};
-use crate::locate::{Place, Target};
+use crate::locate::Target;
 use crate::topology::VirtualNamespace;
 
 /// `StartBatchOperationRequest.executions`, of `WorkflowExecution`.
@@ -50,7 +49,7 @@ impl Frontend {
         let targets: Vec<_> =
             named.iter().map(|f| target(namespace, f)).collect::<Result<_, _>>().map_err(bad)?;
         let homes: Vec<usize> = futures_util::stream::iter(targets)
-            .map(|target| self.home(namespace, target))
+            .map(|target| async move { self.home(namespace, &target).await })
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
@@ -68,18 +67,6 @@ impl Frontend {
     fn is_unmoved(&self, namespace: &str) -> bool {
         let state = self.placements.state(namespace);
         state.is_some_and(|state| state.slots.iter().all(|slot| slot.starts() == Starts::Direct))
-    }
-
-    /// The member that has an execution; if none has, its slot's owner, whose job then says so.
-    async fn home(&self, namespace: &VirtualNamespace, target: Target) -> Result<usize, Status> {
-        let key = Key { kind: target.kind, id: &target.id };
-        let owner = self.placements.owner(&namespace.name, &key);
-        let owner = owner.ok_or_else(|| Status::unavailable("there is no placement yet"))?;
-        match self.locator.locate_among_all(namespace, &target, owner).await? {
-            Place::Member { index, .. } => Ok(index),
-            Place::Nowhere => Ok(owner),
-            Place::Unknown(status) => Err(status),
-        }
     }
 }
 
