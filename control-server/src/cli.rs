@@ -10,6 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
+use crate::desired::Desired;
+use crate::operate::apply::ApplyArgs;
 use crate::operate::verbs::{
     ChangeVerb, ExplainArgs, FiltersArgs, HistoryArgs, NamespaceArgs, StatusArgs,
 };
@@ -53,6 +55,11 @@ enum Verb {
     /// Show how things stand in the control servers that run.
     #[command(subcommand)]
     Status(Status),
+    /// Make clusters, namespaces, members and weights what a panko.yaml says.
+    #[command(
+        after_help = "Example:\n  panko apply -f panko.yaml --dry-run\n  panko apply -f panko.yaml --why \"a third cluster\""
+    )]
+    Apply(ApplyArgs),
     #[command(flatten)]
     Change(ChangeVerb),
     /// Show what has been changed of a placement, when, by whom and why.
@@ -106,6 +113,7 @@ pub async fn run(panko: Panko) -> ExitCode {
         Verb::Check(args) => run_check(&args, panko.output).await,
         Verb::Status(Status::Polls(args)) => run_status_polls(&args, panko.output).await,
         Verb::Status(Status::Placement(args)) => operate::status(&args, panko.output).await,
+        Verb::Apply(args) => operate::apply::apply(&args, panko.output).await,
         Verb::Change(verb) => {
             let (args, change) = verb.read();
             operate::change(&args, change, panko.output).await
@@ -162,7 +170,7 @@ async fn run_server(args: &ConfigArgs, output: Output) -> anyhow::Result<()> {
 }
 
 async fn run_check(args: &ConfigArgs, output: Output) -> anyhow::Result<()> {
-    let report = check::run(&Config::load(&args.config)?).await?;
+    let report = check::run(&Desired::of(&Config::load(&args.config)?)).await?;
     match output {
         Output::Text => println!("{report}"),
         Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),

@@ -124,6 +124,12 @@ pub struct Namespace {
     /// delete it.
     #[serde(default, skip_serializing_if = "NamespaceChanges::is_default")]
     pub namespace_changes: NamespaceChanges,
+    /// Whether `panko apply` registers physical namespaces that are missing, like those that are there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub create: bool,
+    /// For how many hours those that it registers keep closed workflows, if no member is there to be like.
+    #[serde(default = "three_days", skip_serializing_if = "is_three_days")]
+    pub retention_hours: u32,
 }
 
 /// Whether callers may change a namespace itself.
@@ -347,6 +353,15 @@ impl Member {
 
 fn one() -> u32 {
     1
+}
+
+/// As `temporal operator namespace create` has it.
+fn three_days() -> u32 {
+    72
+}
+
+fn is_three_days(hours: &u32) -> bool {
+    *hours == three_days()
 }
 
 fn default_store() -> String {

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tonic::Status;
 
 use crate::placements::PlacementsHolder;
-use crate::topology::{Topology, VirtualNamespace};
+use crate::topology::Member;
 
 /// Between two looks at a member that answers.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -58,38 +58,58 @@ impl LastAnswers {
     }
 }
 
-/// Looks at every member until dropped; what is learned goes into `placements` and `answers`.
-pub async fn watch(
-    topology: Arc<Topology>,
+/// Looks at every member until dropped, those that come later included; what is learned goes into `placements` and
+/// `answers`.
+pub async fn watch(placements: Arc<PlacementsHolder>, answers: Arc<LastAnswers>) {
+    let mut topologies = placements.topologies();
+    let mut watched = HashMap::new();
+    loop {
+        let topology = topologies.borrow_and_update().clone();
+        let mut wanted = HashMap::new();
+        for namespace in topology.namespaces() {
+            for member in &namespace.members {
+                // Each `Arc` is another member as long as it is held.
+                let own = (namespace.name.clone(), Arc::as_ptr(member) as usize);
+                let (_, watch) = watched.remove(&own).unwrap_or_else(|| {
+                    let (placements, answers) = (placements.clone(), answers.clone());
+                    let name = namespace.name.clone();
+                    let watch = watch_member(name, member.clone(), placements, answers);
+                    let mut task = JoinSet::new();
+                    task.spawn(watch);
+                    (member.clone(), task)
+                });
+                wanted.insert(own, (member.clone(), watch));
+            }
+        }
+        // What is left is watched no more.
+        watched = wanted;
+        if topologies.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn watch_member(
+    namespace: Arc<str>,
+    member: Arc<Member>,
     placements: Arc<PlacementsHolder>,
     answers: Arc<LastAnswers>,
 ) {
-    let mut members = JoinSet::new();
-    for namespace in topology.namespaces() {
-        for member in 0..namespace.members.len() {
-            let (namespace, placements) = (namespace.clone(), placements.clone());
-            let answers = answers.clone();
-            members.spawn(async move {
-                loop {
-                    let wait = match look(&namespace, member, &placements, &answers).await {
-                        Ok(()) => INTERVAL,
-                        Err(_) => RETRY,
-                    };
-                    tokio::time::sleep(wait).await;
-                }
-            });
-        }
+    loop {
+        let wait = match look(&namespace, &member, &placements, &answers).await {
+            Ok(()) => INTERVAL,
+            Err(_) => RETRY,
+        };
+        tokio::time::sleep(wait).await;
     }
-    members.join_all().await;
 }
 
 async fn look(
-    namespace: &VirtualNamespace,
-    index: usize,
+    namespace: &str,
+    member: &Member,
     placements: &PlacementsHolder,
     answers: &LastAnswers,
 ) -> Result<(), Status> {
-    let member = namespace.members.get(index).ok_or_else(|| Status::internal("no such member"))?;
     let cluster = &member.cluster;
     let result = async {
         let info =
@@ -108,7 +128,7 @@ async fn look(
         Status::internal(format!("cluster {} gave no UUID of its namespace", cluster.name()))
     })?;
     answers.put(cluster.name(), &member.namespace, answer);
-    let learned = placements.learned(&namespace.name, cluster.name(), &member.namespace, uuid);
+    let learned = placements.learned(namespace, cluster.name(), &member.namespace, uuid);
     match learned.await {
         Ok(true) => {
             tracing::info!(cluster = %cluster.name(), namespace = member.namespace, %uuid, "a member was reached");

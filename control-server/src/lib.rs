@@ -8,11 +8,14 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod apply;
 pub mod caller;
+pub mod cds;
 pub mod check;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod desired;
 pub mod dev;
 pub mod envoy_config;
 pub mod frontend;

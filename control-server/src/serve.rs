@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::StatusCode;
 use panko_store::{SqlStore, Store};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -20,8 +21,9 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 
 use crate::admin;
+use crate::cds::{self, Cds};
 use crate::config::Config;
-use crate::frontend::{self, Frontend, Starts, Unfinished};
+use crate::frontend::{self, Frontend, Starts};
 use crate::identify::{self, LastAnswers};
 use crate::locate::Locator;
 use crate::metrics::Metrics;
@@ -56,11 +58,10 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let store: Arc<dyn Store> = Arc::new(SqlStore::open(&config.store).await?);
-    let config = begin::begin(config, &*store).await?;
-    let topology = Arc::new(Topology::new(&config)?);
+    begin::begin(&config, &*store).await?;
     let replicas = Replicas::new(&config)?;
     let metrics = Metrics::new();
-    let placements = PlacementsHolder::new(topology.clone(), store).await?;
+    let placements = PlacementsHolder::new(store).await?;
     let mut background = JoinSet::new();
     background.spawn(follow::follow(placements.clone()));
     background.spawn(drive::drive(
@@ -69,23 +70,26 @@ pub async fn run(
         config.scans.clone(),
     ));
     let answers = Arc::new(LastAnswers::default());
-    background.spawn(identify::watch(topology.clone(), placements.clone(), answers.clone()));
+    background.spawn(identify::watch(placements.clone(), answers.clone()));
 
     let pools = Registry::new(config.limits.clone(), replicas.clone(), metrics.clone());
-    let admin = admin::Service::new(placements.clone(), topology.clone(), &replicas);
+    let clusters = Cds::new(placements.clone(), config.peers.token()?);
+    let admin = admin::Service::new(placements.clone(), &replicas);
     let replica_service = replica_service::Service::new(pools.clone(), &replicas);
-    let frontend = Arc::new(Frontend {
-        topology,
+    let frontend = Frontend {
+        topology: placements.topology(),
         pools: pools.clone(),
         callers: config.callers.clone(),
         replicas: replicas.clone(),
         answers,
         locator: Locator::new(config.limits.lookups, metrics.clone()),
-        starts: Starts::new(placements.clone(), replicas.server()),
-        unfinished: Unfinished::default(),
+        starts: Arc::new(Starts::new(placements.clone(), replicas.server())),
+        unfinished: Arc::default(),
         placements: placements.clone(),
         metrics: metrics.clone(),
-    });
+    };
+    let (current, frontends) = watch::channel(Arc::new(frontend));
+    background.spawn(change_over(placements.topologies(), current));
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_service_status(WORKFLOW_SERVICE, ServingStatus::Serving).await;
     let router = Routes::new(health)
@@ -95,7 +99,8 @@ pub async fn run(
         .add_service(reflection::v1()?)
         .add_service(reflection::v1alpha()?)
         .into_axum_router()
-        .fallback(move |request| frontend::serve(frontend.clone(), request));
+        .route(cds::PATH, post(cds::fetch).with_state(clusters))
+        .fallback(move |request| frontend::serve(frontends.borrow().clone(), request));
 
     let grpc = listen(config.listen.grpc).await?;
     let http = listen(config.listen.http).await?;
@@ -148,6 +153,26 @@ pub async fn run(
     serving_http.abort();
     background.abort_all();
     Ok(())
+}
+
+/// Has calls find the clusters and namespaces of each moment, until dropped.
+async fn change_over(
+    mut topologies: watch::Receiver<Arc<Topology>>,
+    current: watch::Sender<Arc<Frontend>>,
+) {
+    loop {
+        let topology = topologies.borrow_and_update().clone();
+        current.send_if_modified(|frontend| {
+            let news = !Arc::ptr_eq(&frontend.topology, &topology);
+            if news {
+                *frontend = Arc::new(frontend.over(topology));
+            }
+            news
+        });
+        if topologies.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Waits for what is on its way, and says what found no worker.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use panko_placement::State;
 use panko_proto::rpc::Method;
 use panko_routing::Dialect;
 use tonic::Status;
@@ -13,7 +14,7 @@ use xxhash_rust::xxh64::xxh64;
 
 use crate::caller::Caller;
 use crate::cluster::{self, Cluster, translated};
-use crate::config::{Config, MissingMember, NamespaceChanges};
+use crate::config::{self, MissingMember, NamespaceChanges};
 use crate::nexus_callback;
 
 /// All clusters and virtual namespaces.
@@ -28,10 +29,8 @@ pub struct Topology {
 pub struct VirtualNamespace {
     /// The name that SDKs say.
     pub name: Arc<str>,
-    /// Its members, in the configuration's order.
+    /// Its members, in its placement's order.
     pub members: Vec<Arc<Member>>,
-    /// Each member's share of the slots; 0 for the cordoned.
-    pub weights: Vec<u32>,
     /// In how many parts the polls of a task queue are spread over the control servers.
     pub spread: BTreeMap<String, u32>,
     /// What becomes of a list or a count while a member is down.
@@ -58,6 +57,13 @@ pub struct Member {
 }
 
 impl Member {
+    fn is_the_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.cluster, &other.cluster)
+            && self.namespace == other.namespace
+            && self.name == other.name
+            && self.dialect == other.dialect
+    }
+
     /// Makes a unary call that names this member's namespace, on behalf of `caller`.
     ///
     /// `body` says the virtual namespace's name, and so does the answer.
@@ -100,19 +106,45 @@ impl VirtualNamespace {
         };
         self.members.iter().map(number).collect()
     }
+
+    /// Whether a placement has exactly these members: then its positions are those of the members here.
+    #[must_use]
+    pub fn fits(&self, state: &State) -> bool {
+        let here = self.members.iter().map(|m| (&**m.cluster.name(), &*m.namespace));
+        here.eq(state.members.iter().map(|m| (&*m.cluster, &*m.namespace)))
+    }
+
+    fn is_the_same(&self, other: &Self) -> bool {
+        let members = self.members.iter().zip(&other.members);
+        self.members.len() == other.members.len()
+            && members.into_iter().all(|(a, b)| Arc::ptr_eq(a, b))
+            && self.spread == other.spread
+            && self.missing_member == other.missing_member
+            && self.locate_before_start == other.locate_before_start
+            && self.namespace_changes == other.namespace_changes
+    }
 }
 
 impl Topology {
-    /// Prepares what a configuration names. Nothing is called yet.
-    pub fn new(config: &Config) -> Result<Self, cluster::Error> {
-        let clusters: Vec<_> = config
-            .clusters
+    /// Prepares what a configuration names. Nothing is called yet. What is the same as `before` is taken from there,
+    /// with its connections.
+    pub fn new(
+        clusters: &[config::Cluster],
+        namespaces: &[config::Namespace],
+        before: Option<&Self>,
+    ) -> Result<Self, cluster::Error> {
+        let clusters: Vec<_> = clusters
             .iter()
-            .map(|cluster| Cluster::new(cluster).map(Arc::new))
+            .map(|cluster| {
+                let mut known = before.into_iter().flat_map(|before| &before.clusters);
+                match known.find(|known| known.config() == cluster) {
+                    Some(known) => Ok(known.clone()),
+                    None => Cluster::new(cluster).map(Arc::new),
+                }
+            })
             .collect::<Result<_, _>>()?;
-        let find = |name: &str| clusters.iter().find(|c| c.name().as_ref() == name).cloned();
         let places = || {
-            config.namespaces.iter().flat_map(|namespace| {
+            namespaces.iter().flat_map(|namespace| {
                 let name = namespace.name.as_str();
                 let members = namespace.members.iter();
                 members.map(move |m| (name, m.cluster.as_str(), m.physical(name)))
@@ -121,33 +153,52 @@ impl Topology {
         for cluster in &clusters {
             cluster.set_dialect(Dialect::of(cluster.name(), None, places()));
         }
-        let namespaces = config.namespaces.iter().map(|namespace| {
+        let mut built = HashMap::new();
+        for namespace in namespaces {
+            let before = before.and_then(|before| before.namespace(&namespace.name));
             let members = namespace.members.iter().filter_map(|member| {
-                let physical = member.physical(&namespace.name).to_owned();
-                let cluster = find(&member.cluster)?;
-                let withdraws_polls = AtomicBool::new(false);
-                let own = (namespace.name.as_str(), member.cluster.as_str(), physical.as_str());
-                let dialect = Dialect::of(&member.cluster, Some(own), places());
-                let clusters = namespace.members.iter().map(|m| m.cluster.as_str());
-                let name = member_name(&member.cluster, &physical, clusters).into();
-                let namespace = physical;
-                Some(Arc::new(Member { cluster, namespace, name, dialect, withdraws_polls }))
+                let mut cluster = clusters.iter();
+                let cluster = cluster.find(|one| **one.name() == *member.cluster)?;
+                let physical = member.physical(&namespace.name);
+                let own = (namespace.name.as_str(), member.cluster.as_str(), physical);
+                let of = namespace.members.iter().map(|m| m.cluster.as_str());
+                let new = Member {
+                    cluster: cluster.clone(),
+                    name: member_name(&member.cluster, physical, of).into(),
+                    namespace: physical.to_owned(),
+                    dialect: Dialect::of(&member.cluster, Some(own), places()),
+                    withdraws_polls: AtomicBool::new(false),
+                };
+                let mut known = before.into_iter().flat_map(|before| &before.members);
+                let known = known.find(|known| known.is_the_same(&new)).cloned();
+                Some(known.unwrap_or_else(|| Arc::new(new)))
             });
-            let (name, members) = (namespace.name.as_str().into(), members.collect());
-            let (weights, spread) = (namespace.weights(), namespace.spread.clone());
-            let built = VirtualNamespace {
-                name,
-                members,
-                weights,
-                spread,
+            let new = VirtualNamespace {
+                name: namespace.name.as_str().into(),
+                members: members.collect(),
+                spread: namespace.spread.clone(),
                 missing_member: namespace.missing_member,
                 locate_before_start: namespace.locate_before_start,
                 namespace_changes: namespace.namespace_changes,
             };
-            (namespace.name.clone(), Arc::new(built))
-        });
-        let namespaces = namespaces.collect();
-        Ok(Self { clusters, namespaces })
+            let known = before.filter(|before| before.is_the_same(&new)).cloned();
+            built.insert(namespace.name.clone(), known.unwrap_or_else(|| Arc::new(new)));
+        }
+        Ok(Self { clusters, namespaces: built })
+    }
+
+    /// Whether it is made of the same clusters and namespaces.
+    #[must_use]
+    pub fn is_the_same(&self, other: &Self) -> bool {
+        let clusters = self.clusters.iter().zip(&other.clusters);
+        let namespaces = self
+            .namespaces
+            .iter()
+            .map(|(name, own)| other.namespace(name).is_some_and(|other| Arc::ptr_eq(own, other)));
+        self.clusters.len() == other.clusters.len()
+            && self.namespaces.len() == other.namespaces.len()
+            && clusters.into_iter().all(|(a, b)| Arc::ptr_eq(a, b))
+            && namespaces.into_iter().all(|same| same)
     }
 
     /// All clusters, in the configuration's order.

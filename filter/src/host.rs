@@ -7,6 +7,9 @@ use proxy_wasm::types::{BufferType, GrpcStatusCode, LogLevel, MapType, Status};
 
 use panko_routing::decision::Code;
 
+/// How long a cluster has to answer a health check.
+const HEALTH_CHECK: Duration = Duration::from_secs(1);
+
 /// All headers of the request.
 pub fn request_headers() -> Vec<(String, Vec<u8>)> {
     hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default()
@@ -106,6 +109,15 @@ pub fn open_stream(
     let shown = token.map(|token| format!("Bearer {token}"));
     let metadata = shown.iter().map(|shown| ("authorization", shown.as_bytes())).collect();
     hostcalls::open_grpc_stream(target, service, method, metadata)
+}
+
+/// Whether Envoy has this cluster. The only way to know is to call it: the call is gRPC's health check, and what comes of
+/// it is of no interest.
+pub fn has_cluster(cluster: &str) -> bool {
+    let target = grpc_service(cluster);
+    let Ok(target) = std::str::from_utf8(&target) else { return false };
+    let (service, method) = ("grpc.health.v1.Health", "Check");
+    hostcalls::dispatch_grpc_call(target, service, method, vec![], None, HEALTH_CHECK).is_ok()
 }
 
 /// Sends a message on a stream.

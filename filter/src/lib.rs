@@ -5,11 +5,13 @@
 //!   `panko-cluster`, goes on.
 //! * [`translation`] — where a cluster names namespaces otherwise: edits request and answer.
 //! * [`started`] — counts start-type calls that go to a slot's owner.
+//! * [`clusters`] — which of the placements' clusters Envoy has.
 //! * [`state`] — what all share.
 //!
 //! Host calls go through [`host`], never through the SDK's trait methods: those unwrap, and a panic
 //! ends the worker's VM.
 
+mod clusters;
 mod config;
 mod headers;
 mod host;

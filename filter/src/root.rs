@@ -62,6 +62,9 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         if let Some(Configured { state, stream }) = &mut self.configured {
             stream.open();
+            if !state.clusters.borrow().are_complete() {
+                state.look_for_clusters();
+            }
             state.look_again();
         }
     }

@@ -11,6 +11,7 @@ use panko_routing::in_flight::InFlight;
 use panko_routing::placement::Starts;
 use proxy_wasm::types::LogLevel;
 
+use crate::clusters::Clusters;
 use crate::config::Config;
 use crate::host;
 use crate::metrics::{CONTROL_SERVER, Metrics};
@@ -24,8 +25,10 @@ pub struct State {
     pub placements: RefCell<Placements>,
     /// Start-type calls on their way to owners.
     pub in_flight: RefCell<InFlight<Place>>,
-    /// What is acknowledged once none of these is where the last update does not send any.
+    /// What is acknowledged once none of these is where the last update does not send any, and Envoy has all clusters.
     pub due: RefCell<Option<Due>>,
+    /// Which of the placements' clusters Envoy has.
+    pub clusters: RefCell<Clusters>,
     pub metrics: Metrics,
     /// The root context.
     pub context: u32,
@@ -39,6 +42,9 @@ pub struct State {
     unknown: RefCell<BTreeSet<String>>,
 }
 
+/// How soon it is looked again whether Envoy has a cluster that it did not have.
+const CLUSTERS_AGAIN: Duration = Duration::from_millis(250);
+
 /// How many unknown RPCs are named: strangers may ask for any path.
 const MOST_UNKNOWN: usize = 100;
 
@@ -49,6 +55,7 @@ impl State {
             placements: RefCell::default(),
             in_flight: RefCell::default(),
             due: RefCell::default(),
+            clusters: RefCell::default(),
             metrics: Metrics::default(),
             control_server: config.control_server.as_str().into(),
             node: host::node_id(),
@@ -57,13 +64,18 @@ impl State {
         })
     }
 
-    /// Acknowledges what is due, if nothing is on its way any more that stands against it.
+    /// Acknowledges what is due, if nothing is on its way any more that stands against it, and Envoy has all clusters.
     pub fn look_again(&self) {
         let Some(due) = self.due.borrow_mut().take() else { return };
         // A call's context can neither speak on the stream nor set the tick.
         host::act_for(self.context);
         let now = host::now();
         let placements = self.placements.borrow();
+        if !self.clusters.borrow().are_complete() {
+            host::tick_after(CLUSTERS_AGAIN);
+            *self.due.borrow_mut() = Some(due);
+            return;
+        }
         let not_direct = |(namespace, slot): &Place| {
             let placement = placements.get(namespace);
             placement.is_none_or(|placement| placement.starts(*slot) != Starts::Direct)
@@ -77,6 +89,11 @@ impl State {
             host::tick_after(Duration::from_millis(at.saturating_sub(now).max(1)));
         }
         *self.due.borrow_mut() = Some(due);
+    }
+
+    /// Looks whether Envoy has the clusters of the placements, if it is not known to. For the root context.
+    pub fn look_for_clusters(&self) {
+        self.clusters.borrow_mut().look(&self.placements.borrow());
     }
 
     /// Names an RPC that this release does not know in Envoy's log, each once.

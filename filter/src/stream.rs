@@ -117,6 +117,7 @@ impl PlacementStream {
         }
         // An acknowledgement holds for all updates before it.
         *state.due.borrow_mut() = Some(Due { stream, ack });
+        state.look_for_clusters();
         state.look_again();
     }
 

@@ -1,7 +1,7 @@
 //! What Panko remembers: placements and their history, the filters, locks of keys, and who leads.
 //!
 //! [`Store`] says what is asked of it. [`sql::SqlStore`] is the one there is, over SQLite (a file, nothing to install) and
-//! over PostgreSQL (several control servers); its parts are in [`mod@placements`], [`mod@participants`], [`mod@locks`] and [`mod@leader`].
+//! over PostgreSQL (several control servers); its parts are in [`mod@applied`], [`mod@placements`], [`mod@participants`], [`mod@locks`] and [`mod@leader`].
 //!
 //! A placement is only ever changed from the version that whoever changes it has read, so none overwrites what it
 //! does not know; a leader's changes also need that it still leads. Times are milliseconds since 1970, and
@@ -9,11 +9,14 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod applied;
 pub mod leader;
 pub mod locks;
 pub mod participants;
 pub mod placements;
 pub mod sql;
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use panko_placement::{Participant, Participants, State};
@@ -50,12 +53,33 @@ pub enum Error {
     /// Somebody else has changed the placement meanwhile.
     #[error("the placement of {0:?} has been changed meanwhile; look again")]
     Conflict(String),
+    /// Somebody else has applied clusters and namespaces meanwhile.
+    #[error("other clusters and namespaces have been applied meanwhile; look again")]
+    Overtaken,
     /// Another control server leads now.
     #[error("this control server leads no more")]
     NotLeader,
     /// An address is none.
     #[error("store {0:?} is none; write sqlite:panko.db or postgres://user:password@host/database")]
     Address(String),
+}
+
+/// Clusters and virtual namespaces, as an operator has applied them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Grows by one each time.
+    pub version: u64,
+    /// What counts, as its author has written it.
+    pub body: String,
+}
+
+/// The newest versions of everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versions {
+    /// Of what has been applied; 0 for nothing.
+    pub applied: u64,
+    /// By namespace.
+    pub placements: BTreeMap<String, u64>,
 }
 
 /// One change of a placement, for `panko history`.
@@ -127,6 +151,21 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn history(&self, namespace: &str, limit: u32) -> Result<Vec<Entry>, Error>;
     /// A placement as it was at a version.
     async fn at_version(&self, namespace: &str, version: u64) -> Result<Option<State>, Error>;
+
+    /// Ends a placement of this version: its namespace is no longer Panko's. Its history stays.
+    async fn end(&self, namespace: &str, from: u64) -> Result<(), Error>;
+
+    /// What was applied last.
+    async fn applied(&self) -> Result<Option<Applied>, Error>;
+    /// Whether exactly this has been asked for before.
+    async fn was_applied(&self, source: &str) -> Result<bool, Error>;
+    /// Writes what counts from now on, where `from` is the version that counted. `source` is what was asked for, and the
+    /// entry has the next version.
+    async fn apply(&self, from: u64, source: &str, body: &str, entry: &Entry) -> Result<(), Error>;
+    /// What was applied, newest first.
+    async fn applied_history(&self, limit: u32) -> Result<Vec<Entry>, Error>;
+    /// The newest versions of everything.
+    async fn versions(&self) -> Result<Versions, Error>;
 
     /// A filter is about to get placements ([`Participants::came`]). What is read after that has every change that
     /// did not ask it.

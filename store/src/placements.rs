@@ -98,15 +98,6 @@ impl SqlStore {
             "SELECT version, at, who, what, why FROM history WHERE namespace = $1 ORDER BY version DESC LIMIT $2",
         );
         let rows = rows.bind(namespace).bind(i64::from(limit)).fetch_all(&self.pool).await?;
-        let entry = |row: &sqlx::any::AnyRow| {
-            Ok(Entry {
-                version: unsigned(row.try_get("version")?),
-                at: unsigned(row.try_get("at")?),
-                who: row.try_get("who")?,
-                what: row.try_get("what")?,
-                why: row.try_get("why")?,
-            })
-        };
         rows.iter().map(entry).collect()
     }
 }
@@ -114,4 +105,15 @@ impl SqlStore {
 fn read(row: &sqlx::any::AnyRow) -> Result<State, Error> {
     let (namespace, body): (String, String) = (row.try_get("namespace")?, row.try_get("body")?);
     serde_json::from_str(&body).map_err(|source| Error::Corrupt { namespace, source })
+}
+
+/// A row of a history.
+pub(crate) fn entry(row: &sqlx::any::AnyRow) -> Result<Entry, Error> {
+    Ok(Entry {
+        version: unsigned(row.try_get("version")?),
+        at: unsigned(row.try_get("at")?),
+        who: row.try_get("who")?,
+        what: row.try_get("what")?,
+        why: row.try_get("why")?,
+    })
 }

@@ -9,7 +9,7 @@ use panko_placement::{Participant, Participants, State};
 use sqlx::AnyPool;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 
-use crate::{Entry, Error, FormerOwner, Lead, Store, UnixMillis, Write};
+use crate::{Applied, Entry, Error, FormerOwner, Lead, Store, UnixMillis, Versions, Write};
 
 /// Connections to PostgreSQL. SQLite has one writer at a time in any case.
 const CONNECTIONS: u32 = 16;
@@ -119,6 +119,24 @@ impl Store for SqlStore {
     }
     async fn at_version(&self, namespace: &str, version: u64) -> Result<Option<State>, Error> {
         within(self.past(namespace, version)).await
+    }
+    async fn end(&self, namespace: &str, from: u64) -> Result<(), Error> {
+        within(self.end_placement(namespace, from)).await
+    }
+    async fn applied(&self) -> Result<Option<Applied>, Error> {
+        within(self.newest_applied()).await
+    }
+    async fn was_applied(&self, source: &str) -> Result<bool, Error> {
+        within(self.was_applied_before(source)).await
+    }
+    async fn apply(&self, from: u64, source: &str, body: &str, entry: &Entry) -> Result<(), Error> {
+        within(self.write_applied(from, source, body, entry)).await
+    }
+    async fn applied_history(&self, limit: u32) -> Result<Vec<Entry>, Error> {
+        within(self.applied_entries(limit)).await
+    }
+    async fn versions(&self) -> Result<Versions, Error> {
+        within(self.all_versions()).await
     }
     async fn came(
         &self,

@@ -123,6 +123,21 @@ impl Client {
         Ok(answer.run_id)
     }
 
+    /// Deletes a workflow: its open run ends.
+    pub async fn delete(&self, id: &str) -> Result<(), Status> {
+        let request = api::DeleteWorkflowExecutionRequest {
+            namespace: self.namespace.clone(),
+            workflow_execution: Some(WorkflowExecution {
+                workflow_id: id.to_owned(),
+                ..Default::default()
+            }),
+        };
+        let deadline = Duration::from_secs(10);
+        let _: api::DeleteWorkflowExecutionResponse =
+            self.call("DeleteWorkflowExecution", &request, deadline).await?;
+        Ok(())
+    }
+
     /// A workflow's status.
     pub async fn status(&self, id: &str) -> Result<WorkflowExecutionStatus, Status> {
         let request = api::DescribeWorkflowExecutionRequest {

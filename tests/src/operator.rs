@@ -26,11 +26,18 @@ impl Operator {
 
     /// Runs a verb: what it writes as JSON. Fails with what it says when it fails.
     pub async fn run(&self, arguments: &[&str]) -> Result<Value> {
+        let config = self.config.to_string_lossy();
+        self.bare(&[arguments, &["--config", &config]].concat()).await
+    }
+
+    /// The same with no configuration but what the arguments name.
+    pub async fn bare(&self, arguments: &[&str]) -> Result<Value> {
         let mut command = Command::new(&self.panko);
-        command.args(arguments).arg("--config").arg(&self.config).args(["--output", "json"]);
+        command.args(arguments).args(["--output", "json"]);
         let output = command.kill_on_drop(true).output().await?;
         let problem = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "panko {}: {problem}", arguments.join(" "));
+        let told = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "panko {}: {problem}{told}", arguments.join(" "));
         if output.stdout.is_empty() {
             return Ok(Value::Null);
         }

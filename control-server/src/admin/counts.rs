@@ -22,7 +22,8 @@ impl Service {
         namespace: &str,
         member: usize,
     ) -> (Option<u64>, Option<u64>) {
-        let of = self.topology.namespace(namespace);
+        let topology = self.placements.topology();
+        let of = topology.namespace(namespace);
         let Some((of, member)) = of.and_then(|of| Some((of, of.members.get(member)?))) else {
             return (None, None);
         };

@@ -5,7 +5,7 @@ use panko_routing::Key;
 use panko_routing::placement::Starts;
 use tonic::Status;
 
-use super::{Service, name_of, status};
+use super::{Service, name_of};
 use crate::locate::Target;
 use crate::locate::look::look;
 
@@ -18,12 +18,11 @@ impl Service {
         request: ExplainRequest,
     ) -> Result<ExplainResponse, Status> {
         let ExplainRequest { namespace, kind, id } = request;
-        let of = self.namespace(&namespace)?;
         let kind = KINDS.into_iter().find(|known| *known == kind);
         let kind = kind.ok_or_else(|| {
             Status::invalid_argument(format!("the kind is one of {}", KINDS.join(", ")))
         })?;
-        let state = self.placements.current(&namespace).await.map_err(status)?;
+        let (of, state) = self.stands(&namespace).await?;
         let number = Key { kind, id: id.as_bytes() }.slot().index();
         let slot = state.slots.get(number).ok_or_else(|| Status::internal("no such slot"))?;
         let target = Target {

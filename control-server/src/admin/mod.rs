@@ -15,18 +15,19 @@ use std::sync::Arc;
 use panko_placement::State;
 use panko_proto::v1::admin_service_server::{AdminService, AdminServiceServer};
 use panko_proto::v1::{
-    ChangePlacementRequest, ChangePlacementResponse, ExplainRequest, ExplainResponse, FilterStatus,
-    ForgetFiltersRequest, ForgetFiltersResponse, GetPlacementRequest, GetPlacementResponse,
-    HistoryEntry, ListHistoryRequest, ListHistoryResponse, MemberStatus, VerifyRequest,
-    VerifyResponse,
+    ApplyRequest, ApplyResponse, ChangePlacementRequest, ChangePlacementResponse, ExplainRequest,
+    ExplainResponse, FilterStatus, ForgetFiltersRequest, ForgetFiltersResponse,
+    GetPlacementRequest, GetPlacementResponse, HistoryEntry, ListHistoryRequest,
+    ListHistoryResponse, MemberStatus, VerifyRequest, VerifyResponse,
 };
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
+use crate::apply;
 use crate::placements::{Error, PlacementsHolder, now};
 use crate::replica_service::Guard;
 use crate::replicas::Replicas;
-use crate::topology::{Topology, VirtualNamespace, member_name};
+use crate::topology::{VirtualNamespace, member_name};
 
 /// How many entries of a history are shown when nothing is said.
 const ENTRIES: u32 = 50;
@@ -34,7 +35,6 @@ const ENTRIES: u32 = 50;
 /// The service.
 pub struct Service {
     placements: Arc<PlacementsHolder>,
-    topology: Arc<Topology>,
 }
 
 impl Service {
@@ -42,16 +42,25 @@ impl Service {
     #[must_use]
     pub fn new(
         placements: Arc<PlacementsHolder>,
-        topology: Arc<Topology>,
         replicas: &Replicas,
     ) -> InterceptedService<AdminServiceServer<Self>, Guard> {
-        let service = Self { placements, topology };
+        let service = Self { placements };
         InterceptedService::new(AdminServiceServer::new(service), Guard::new(replicas))
     }
 
-    fn namespace(&self, name: &str) -> Result<&Arc<VirtualNamespace>, Status> {
+    fn namespace(&self, name: &str) -> Result<Arc<VirtualNamespace>, Status> {
         let unknown = || status(Error::UnknownNamespace(name.to_owned()));
-        self.topology.namespace(name).ok_or_else(unknown)
+        self.placements.topology().namespace(name).cloned().ok_or_else(unknown)
+    }
+
+    /// A namespace, and its placement as the store has it at this moment.
+    async fn stands(&self, name: &str) -> Result<(Arc<VirtualNamespace>, Arc<State>), Status> {
+        let state = self.placements.current(name).await.map_err(status)?;
+        let of = self.namespace(name)?;
+        if of.fits(&state) {
+            return Ok((of, state));
+        }
+        Err(Status::unavailable("the namespace's members change; try again"))
     }
 }
 
@@ -63,17 +72,27 @@ fn name_of(state: &State, member: usize) -> String {
 }
 
 /// What an operator is told of an error.
-fn status(error: Error) -> Status {
+pub(crate) fn status(error: Error) -> Status {
     match error {
         Error::UnknownNamespace(_) => Status::not_found(error.to_string()),
         Error::Refused(_) => Status::failed_precondition(error.to_string()),
-        Error::OtherMembers(_) | Error::Store(_) => Status::unavailable(error.to_string()),
+        Error::Store(_) => Status::unavailable(error.to_string()),
+        Error::UnknownCluster { .. } | Error::Cluster(_) | Error::Applied(_) => {
+            Status::failed_precondition(error.to_string())
+        }
         Error::Placement(_) => Status::internal(error.to_string()),
     }
 }
 
 #[tonic::async_trait]
 impl AdminService for Service {
+    async fn apply(
+        &self,
+        request: Request<ApplyRequest>,
+    ) -> Result<Response<ApplyResponse>, Status> {
+        apply::apply(&self.placements, request.into_inner()).await.map(Response::new)
+    }
+
     async fn change_placement(
         &self,
         request: Request<ChangePlacementRequest>,

@@ -7,7 +7,7 @@ use panko_routing::Key;
 use panko_routing::placement::MemberIndex;
 use tonic::Status;
 
-use super::{Service, name_of, status};
+use super::{Service, name_of};
 use crate::locate::lists::LISTS;
 
 /// How many pages of a thousand are looked at on each member.
@@ -18,8 +18,7 @@ const NAMED: usize = 1000;
 
 impl Service {
     pub(super) async fn verified(&self, namespace: &str) -> Result<VerifyResponse, Status> {
-        let of = self.namespace(namespace)?;
-        let state = self.placements.current(namespace).await.map_err(status)?;
+        let (of, state) = self.stands(namespace).await?;
         let mut open: HashMap<Box<[u8]>, Vec<u16>> = HashMap::new();
         let mut answer = VerifyResponse::default();
         let [workflows, ..] = LISTS;

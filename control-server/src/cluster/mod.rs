@@ -4,7 +4,7 @@ mod tls;
 mod transport;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,13 +35,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Cluster {
     name: Arc<str>,
+    config: config::Cluster,
     transports: Vec<Transport>,
     next: AtomicUsize,
     /// Panko's own credentials on it.
     own: Caller,
     nexus_callback_url: Option<String>,
     /// How it names namespaces, where it does so otherwise than callers.
-    dialect: OnceLock<Option<Arc<Dialect>>>,
+    dialect: RwLock<Option<Arc<Dialect>>>,
 }
 
 /// Why a cluster of the configuration cannot be used.
@@ -121,8 +122,8 @@ impl Cluster {
         let transports = (0..CONNECTIONS).map(|_| transport()).collect();
         let nexus_callback_url = config.nexus_callback_url.clone();
         let (name, next) = (config.name.as_str().into(), AtomicUsize::new(0));
-        let dialect = OnceLock::new();
-        Ok(Self { name, transports, next, own, nexus_callback_url, dialect })
+        let (config, dialect) = (config.clone(), RwLock::default());
+        Ok(Self { name, config, transports, next, own, nexus_callback_url, dialect })
     }
 
     /// The name under which Envoy and Panko know it.
@@ -143,10 +144,19 @@ impl Cluster {
         self.nexus_callback_url.as_deref()
     }
 
-    /// Says once how it names namespaces.
+    /// What was said of it in the configuration.
+    #[must_use]
+    pub fn config(&self) -> &config::Cluster {
+        &self.config
+    }
+
+    /// Says how it names namespaces.
     pub fn set_dialect(&self, dialect: Option<Arc<Dialect>>) {
-        // It stays what it was first.
-        let _ = self.dialect.set(dialect);
+        *self.dialect.write().unwrap_or_else(PoisonError::into_inner) = dialect;
+    }
+
+    fn dialect(&self) -> Option<Arc<Dialect>> {
+        self.dialect.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Like [`Cluster::call`], with the callers' names on this side.
@@ -157,8 +167,9 @@ impl Cluster {
         body: Bytes,
         deadline: Duration,
     ) -> Result<Bytes, Status> {
-        let dialect = self.dialect.get().and_then(Option::as_ref);
-        translated(dialect, method, body, |body| self.call(method, caller, body, deadline)).await
+        let dialect = self.dialect();
+        let call = |body| self.call(method, caller, body, deadline);
+        translated(dialect.as_ref(), method, body, call).await
     }
 
     /// Makes a unary call on behalf of `caller`, with `deadline` on the wire.

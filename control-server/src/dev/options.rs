@@ -13,6 +13,9 @@ pub struct Options {
     /// How many Temporal clusters to run. They are named a, b, c, …
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=26))]
     pub clusters: u8,
+    /// How many clusters more run and are not in the panko.yaml: for `panko apply`. They have no namespaces yet.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub spare: u8,
     /// A virtual namespace, which every cluster is a member of. May be repeated.
     #[arg(long = "namespace", short, value_name = "NAME", default_value = "default")]
     pub namespaces: Vec<String>,

@@ -37,8 +37,10 @@ pub struct Plan {
 
 /// Makes the plan. Nothing is started.
 pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
-    let names: Vec<_> = ('a'..='z').take(options.clusters.into()).map(String::from).collect();
+    let all = usize::from(options.clusters) + usize::from(options.spare);
+    let names: Vec<_> = ('a'..='z').take(all).map(String::from).collect();
     check_names(options, &names)?;
+    let members = names.get(..options.clusters.into()).unwrap_or(&names);
     let panko = binaries::panko(options.programs.panko.as_deref())?;
     let filter = binaries::filter(options.programs.filter.as_deref(), &panko)?;
     let envoy = binaries::find(&ENVOY, options.programs.envoy.as_deref())?;
@@ -56,8 +58,8 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
     let config = Config {
         // Each control server has its own.
         listen: Listen::default(),
-        clusters: names.iter().zip(&clusters).map(|(name, c)| in_config(name, c)).collect(),
-        namespaces: options.namespaces.iter().map(|n| namespace(n, &names, options)).collect(),
+        clusters: members.iter().zip(&clusters).map(|(name, c)| in_config(name, c)).collect(),
+        namespaces: options.namespaces.iter().map(|n| namespace(n, members, options)).collect(),
         store: options
             .store
             .clone()
@@ -74,8 +76,14 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
     let endpoints = control_servers.iter().map(|one| one.grpc.into()).collect();
     let token = config.peers.token().map_err(std::io::Error::other);
     let token = token.doing(|| "the peers' token".to_owned())?;
-    let envoy_options =
-        envoy_config::Options { listen: address, admin, filter, control_servers: endpoints, token };
+    let envoy_options = envoy_config::Options {
+        listen: address,
+        admin,
+        filter,
+        control_servers: endpoints,
+        token,
+        is_static: false,
+    };
     let envoy_yaml = data.write("envoy.yaml", &envoy_config::render(&config, &envoy_options))?;
 
     let addresses = Addresses {
@@ -92,7 +100,7 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
     let mut parts = Parts { made: Vec::new(), options, data, width };
     for (name, cluster) in names.iter().zip(clusters) {
         let physical = options.namespaces.iter().flat_map(|n| options.physicals(n, name));
-        let namespaces = physical.collect();
+        let namespaces = physical.filter(|_| members.contains(name)).collect();
         let ready = Ready::Cluster { address: cluster.address, namespaces };
         parts.add(name, Stage::Clusters, cluster.command, ready)?;
     }
@@ -144,6 +152,8 @@ fn namespace(name: &str, clusters: &[String], options: &Options) -> config::Name
         missing_member: config::MissingMember::default(),
         locate_before_start: options.locate_before_start,
         namespace_changes: config::NamespaceChanges::default(),
+        create: false,
+        retention_hours: 72,
     }
 }
 

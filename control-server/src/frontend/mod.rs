@@ -57,8 +57,8 @@ pub use starts::Starts;
 /// The largest request that is taken: what Temporal's frontends take.
 const MAX_REQUEST: usize = 4 * 1024 * 1024;
 
-/// All that calls need.
-#[derive(Debug)]
+/// All that calls need. There is another one for each topology: positions of members mean something in one of them only.
+#[derive(Debug, Clone)]
 pub struct Frontend {
     /// The clusters and namespaces.
     pub topology: Arc<Topology>,
@@ -73,9 +73,9 @@ pub struct Frontend {
     /// Where keys live.
     pub locator: Arc<Locator>,
     /// One start of a key at a time.
-    pub starts: Starts,
+    pub starts: Arc<Starts>,
     /// Broadcasts that some members have yet to do.
-    pub unfinished: Unfinished,
+    pub unfinished: Arc<Unfinished>,
     /// Who owns which slot.
     pub placements: Arc<PlacementsHolder>,
     /// What is counted.
@@ -154,6 +154,12 @@ impl UnaryService<Bytes> for Unary {
 }
 
 impl Frontend {
+    /// The same over other clusters and namespaces.
+    #[must_use]
+    pub fn over(&self, topology: Arc<Topology>) -> Self {
+        Self { topology, locator: self.locator.anew(), ..self.clone() }
+    }
+
     async fn dispatch(self: &Arc<Self>, call: Call) -> Result<Reply, Status> {
         if let Class::Poll { .. } = call.method.class {
             return self.poll(call).await.map(Reply::from);

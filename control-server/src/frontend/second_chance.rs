@@ -81,8 +81,12 @@ impl Frontend {
         target: &Target,
     ) -> Result<usize, Status> {
         let key = Key { kind: target.kind, id: &target.id };
-        let owner = self.placements.owner(&namespace.name, &key);
-        let owner = owner.ok_or_else(|| Status::unavailable("there is no placement yet"))?;
+        let owner = self.placements.owner(namespace, &key);
+        let owner = owner.ok_or_else(|| {
+            Status::unavailable(
+                "the namespace has no placement yet, or its members change; try again",
+            )
+        })?;
         match self.locator.locate_among_all(namespace, target, owner).await? {
             Place::Member { index, .. } => Ok(index),
             Place::Nowhere => Ok(owner),

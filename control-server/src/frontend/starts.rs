@@ -175,6 +175,9 @@ impl Frontend {
         for _ in 0..LOOKS {
             // Read with each lock: what is in memory may be old.
             let state = self.placements.current(&namespace.name).await.map_err(unavailable)?;
+            if !namespace.fits(&state) {
+                return Err(Status::unavailable("the namespace's members change; try again"));
+            }
             let owners = state.slots.get(slot.index());
             let owners = owners.ok_or_else(|| Status::internal("no such slot"))?;
             let owner = usize::from(owners.owner.0);

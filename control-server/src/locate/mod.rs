@@ -76,6 +76,13 @@ impl Locator {
         Arc::new(Self { memory: Memory::default(), running: Mutex::default(), room, metrics })
     }
 
+    /// One that knows nothing yet, and shares the bound with this one.
+    #[must_use]
+    pub fn anew(&self) -> Arc<Self> {
+        let (room, metrics) = (self.room.clone(), self.metrics.clone());
+        Arc::new(Self { memory: Memory::default(), running: Mutex::default(), room, metrics })
+    }
+
     /// Where `target` lives. Of several members the one that has it open, else the one whose run started
     /// last, else `owner`.
     ///

@@ -1,10 +1,12 @@
 //! The operators' side of placements: `panko drain`, `move`, `history`, `explain` and so on.
 //!
 //! * [`verbs`] — what is asked for on the command line.
+//! * [`apply`] — a whole file.
 //! * [`client`] — which control server is asked.
 //! * [`wait`] — until a handover is done.
 //! * [`show`] — what is told.
 
+pub mod apply;
 mod client;
 mod show;
 pub mod verbs;

@@ -1,11 +1,12 @@
-//! What a control server does with `panko.yaml` and the store when it starts.
+//! What a control server does with its `panko.yaml` and the store when it starts.
 
 use panko_placement::{Change, Member, State};
-use panko_routing::placement::{MemberIndex, assign};
+use panko_routing::placement::assign;
 use panko_store::{Entry, Store, Write};
 
 use super::now;
 use crate::config::{self, Config};
+use crate::desired::Desired;
 
 /// Why a control server cannot start with this `panko.yaml` and this store.
 #[derive(Debug, thiserror::Error)]
@@ -13,76 +14,74 @@ pub enum Error {
     /// The store does not do its part.
     #[error(transparent)]
     Store(#[from] panko_store::Error),
+    /// What was applied cannot be read.
+    #[error("what was applied cannot be read: {0}; was it by a newer release? Then start that one")]
+    Applied(#[from] serde_json::Error),
     /// The change makes no sense.
     #[error(transparent)]
     Refused(#[from] panko_placement::Refused),
-    /// A member of the store is not in the file.
-    #[error(
-        "{namespace:?} has the member {member} in the store, and not in panko.yaml: {refused}. Add it there again until `panko status placement` shows it empty"
-    )]
-    Missing {
-        /// The virtual namespace.
-        namespace: String,
-        /// Cluster and physical namespace.
-        member: String,
-        /// Why it cannot go.
-        refused: panko_placement::Refused,
-    },
     /// No member has a weight. Such a file is refused before.
     #[error("{0:?} has no member with a weight above 0")]
     NoWeight(String),
 }
 
-/// Gives every namespace that is new its first placement. To the others it adds members that are new, which own
-/// nothing before an operator says so, and from them it takes those that are empty. The configuration comes back with the members in the placements' order.
-pub async fn begin(mut config: Config, store: &dyn Store) -> Result<Config, Error> {
-    for namespace in &mut config.namespaces {
-        let state = loop {
-            match reconcile(namespace, store).await {
-                // Another control server starts, too.
-                Err(Error::Store(panko_store::Error::Conflict(_))) => {}
-                result => break result?,
-            }
-        };
-        let name = namespace.name.clone();
-        let place = |member: &config::Member| {
-            state.position(&member.cluster, member.physical(&name)).map(|at| at.0)
-        };
-        namespace.members.sort_by_key(|member| place(member));
+/// With an empty store, what the file says counts from now on. Later the store is what counts: only what the file adds, and
+/// what it says otherwise of a cluster or of a namespace's settings, is taken over, and only from a file that nobody has started
+/// with or applied before; so a control server with an old file undoes nothing. Members that join own nothing yet.
+pub async fn begin(config: &Config, store: &dyn Store) -> Result<(), Error> {
+    loop {
+        match once(config, store).await {
+            // Another control server starts, too.
+            Err(Error::Store(panko_store::Error::Conflict(_) | panko_store::Error::Overtaken)) => {}
+            result => return result,
+        }
     }
-    Ok(config)
 }
 
-async fn reconcile(namespace: &config::Namespace, store: &dyn Store) -> Result<State, Error> {
-    let name = &namespace.name;
-    let members = namespace.members.iter().map(|member| Member {
-        cluster: member.cluster.clone(),
-        namespace: member.physical(name).to_owned(),
-        weight: member.weight,
-        cordoned: member.state == config::MemberState::Cordoned,
-        fenced: false,
-        uuid: None,
-    });
-    let members: Vec<_> = members.collect();
-    let Some(mut state) = store.placement(name).await? else {
-        let owners = assign::assign(&namespace.weights(), None);
-        let owners = owners.ok_or_else(|| Error::NoWeight(name.clone()))?;
-        let mut first = State::new(members, owners.iter().copied());
-        // A store that is new where another one was before is newer than that.
-        first.version = now();
-        write(store, name, 0, &first, "the first placement").await?;
-        return Ok(first);
+async fn once(config: &Config, store: &dyn Store) -> Result<(), Error> {
+    let file = Desired::of(config);
+    let source = serde_json::to_string(&file)?;
+    let applied = store.applied().await?;
+    let before: Option<Desired> =
+        applied.as_ref().map(|applied| serde_json::from_str(&applied.body)).transpose()?;
+    let known = store.was_applied(&source).await?;
+    let desired = match before.clone() {
+        None => file.clone(),
+        Some(before) if known => before,
+        Some(before) => before.with(&file),
     };
-    while let Some((at, gone)) = superfluous(&state, &members) {
-        let next = state.after(&Change::Remove(at)).map_err(|refused| Error::Missing {
-            namespace: name.clone(),
-            member: gone.clone(),
-            refused,
-        })?;
-        write(store, name, state.version, &next, &format!("{gone} leaves: it is empty")).await?;
-        state = next;
+    if before.as_ref() != Some(&desired) {
+        let version = applied.map_or(0, |applied| applied.version) + 1;
+        let entry = entry(version, "clusters and namespaces are taken over at a start");
+        let body = serde_json::to_string(&desired)?;
+        store.apply(version - 1, &source, &body, &entry).await?;
     }
-    for member in members {
+    if !same(&desired, &file) {
+        tracing::warn!(
+            "panko.yaml is not what counts; see `panko apply --dry-run`, and make it so with `panko apply`"
+        );
+    }
+    for namespace in &desired.namespaces {
+        reconcile(namespace, store).await?;
+    }
+    Ok(())
+}
+
+/// Whether they say the same, in whatever order.
+fn same(a: &Desired, b: &Desired) -> bool {
+    a.clusters.len() == b.clusters.len()
+        && a.namespaces.len() == b.namespaces.len()
+        && a.clusters.iter().all(|cluster| b.clusters.contains(cluster))
+        && a.namespaces.iter().all(|namespace| b.namespaces.contains(namespace))
+}
+
+/// The first placement of a namespace; later, its members that are new join.
+async fn reconcile(namespace: &config::Namespace, store: &dyn Store) -> Result<(), Error> {
+    let name = &namespace.name;
+    let Some(mut state) = store.placement(name).await? else {
+        return write(store, name, 0, &first(namespace)?, "the first placement").await;
+    };
+    for member in members(namespace) {
         if state.position(&member.cluster, &member.namespace).is_some() {
             continue;
         }
@@ -92,16 +91,34 @@ async fn reconcile(namespace: &config::Namespace, store: &dyn Store) -> Result<S
         tracing::info!(namespace = name, what, "`panko rebalance` gives it its share");
         state = next;
     }
-    Ok(state)
+    Ok(())
 }
 
-/// A member that the configuration does not have, and its name.
-fn superfluous(state: &State, configured: &[Member]) -> Option<(MemberIndex, String)> {
-    let is = |a: &Member, b: &Member| (&a.cluster, &a.namespace) == (&b.cluster, &b.namespace);
-    let gone =
-        state.members.iter().find(|member| !configured.iter().any(|other| is(member, other)))?;
-    let at = state.position(&gone.cluster, &gone.namespace)?;
-    Some((at, format!("{}/{}", gone.cluster, gone.namespace)))
+/// The placement with which a namespace begins: slots by weight.
+pub fn first(namespace: &config::Namespace) -> Result<State, Error> {
+    let owners = assign::assign(&namespace.weights(), None);
+    let owners = owners.ok_or_else(|| Error::NoWeight(namespace.name.clone()))?;
+    let mut first = State::new(members(namespace).collect(), owners.iter().copied());
+    // A store that is new where another one was before is newer than that.
+    first.version = now();
+    Ok(first)
+}
+
+/// The members that a file names.
+pub fn members(namespace: &config::Namespace) -> impl Iterator<Item = Member> + '_ {
+    namespace.members.iter().map(|member| Member {
+        cluster: member.cluster.clone(),
+        namespace: member.physical(&namespace.name).to_owned(),
+        weight: member.weight,
+        cordoned: member.state == config::MemberState::Cordoned,
+        fenced: false,
+        uuid: None,
+    })
+}
+
+fn entry(version: u64, what: &str) -> Entry {
+    let (who, why) = ("the control server".to_owned(), "panko.yaml says so".to_owned());
+    Entry { version, at: now(), who, what: what.to_owned(), why }
 }
 
 async fn write(
@@ -110,23 +127,16 @@ async fn write(
     from: u64,
     state: &State,
     what: &str,
-) -> Result<(), panko_store::Error> {
-    let entry = Entry {
-        version: state.version,
-        at: now(),
-        who: "the control server".to_owned(),
-        what: what.to_owned(),
-        why: "panko.yaml says so".to_owned(),
+) -> Result<(), Error> {
+    let entry = entry(state.version, what);
+    let write = Write {
+        namespace,
+        from,
+        state,
+        entry: &entry,
+        lead: None,
+        hands_over: false,
+        emptied: &[],
     };
-    store
-        .write(Write {
-            namespace,
-            from,
-            state,
-            entry: &entry,
-            lead: None,
-            hands_over: false,
-            emptied: &[],
-        })
-        .await
+    Ok(store.write(write).await?)
 }

@@ -1,6 +1,7 @@
-//! The placements of all virtual namespaces, as the store has them: what filters are sent.
+//! The placements of all virtual namespaces, as the store has them: what filters are sent. With what operators have applied
+//! they make the topology.
 //!
-//! * [`begin`] — the first placement of a namespace, and the members that `panko.yaml` adds.
+//! * [`begin`] — what a start adds to the store from its `panko.yaml`: the first time, all of it.
 //! * [`follow`] — what other control servers change.
 //! * [`drive`] — the leader's part: handovers are completed once every filter agrees, and former owners that are
 //!   empty are released ([`scan`]).
@@ -20,9 +21,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use panko_placement::{Change, Member, Refused, State};
 use panko_routing::placement::{self, NamespaceUuid};
 use panko_routing::{Key, Placement, in_flight};
-use panko_store::{Entry, FormerOwner, Lead, Store, UnixMillis, Write};
+use panko_store::{Applied, Entry, FormerOwner, Lead, Store, UnixMillis, Write};
 use tokio::sync::watch;
 
+use crate::cluster;
+use crate::desired::{self, Desired};
 use crate::topology::{Topology, VirtualNamespace};
 
 /// All placements at one moment; none once the control server stops.
@@ -35,29 +38,52 @@ const TRIES: usize = 20;
 /// that differ.
 pub const SETTLED: UnixMillis = in_flight::LONGEST + in_flight::MARGIN;
 
-/// Holds the placements, changes them in the store, and tells who wants to know of each change.
+/// Holds the placements, and the topology that they and what was applied make; changes them in the store, and tells who
+/// wants to know of each change.
 #[derive(Debug)]
 pub struct PlacementsHolder {
     store: Arc<dyn Store>,
-    topology: Arc<Topology>,
-    states: Mutex<BTreeMap<String, Arc<State>>>,
+    known: Mutex<Known>,
+    topologies: watch::Sender<Arc<Topology>>,
     sender: watch::Sender<Snapshot>,
+}
+
+/// What was last read from the store.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    /// The version of what was applied; 0 for nothing.
+    applied: u64,
+    desired: Arc<Desired>,
+    states: BTreeMap<String, Arc<State>>,
 }
 
 /// Why a placement was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nobody has configured it.
-    #[error("there is no virtual namespace {0:?}; see namespaces in panko.yaml")]
+    #[error("there is no virtual namespace {0:?}; `panko apply` a panko.yaml that has it")]
     UnknownNamespace(String),
     /// The change makes no sense.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The members are not those that this control server was started with.
+    /// A member's cluster is not among those that were applied.
     #[error(
-        "{0:?} has other members now than this control server was started with: restart it with the new panko.yaml"
+        "{namespace:?} has a member on the cluster {cluster:?}, which was not applied: `panko apply` a panko.yaml that has it"
     )]
-    OtherMembers(String),
+    UnknownCluster {
+        /// The virtual namespace.
+        namespace: String,
+        /// The cluster.
+        cluster: String,
+    },
+    /// A cluster cannot be used from here.
+    #[error(transparent)]
+    Cluster(#[from] cluster::Error),
+    /// What was applied cannot be read.
+    #[error(
+        "what was applied cannot be read: {0}; was it by a newer release? Then use that, else `panko apply` again"
+    )]
+    Applied(#[from] serde_json::Error),
     /// The store did not take it.
     #[error(transparent)]
     Store(#[from] panko_store::Error),
@@ -80,10 +106,11 @@ pub struct By<'a> {
 }
 
 impl PlacementsHolder {
-    /// The placements of the store. Every namespace of the topology is there ([`begin::begin`]).
-    pub async fn new(topology: Arc<Topology>, store: Arc<dyn Store>) -> Result<Arc<Self>, Error> {
-        let (states, sender) = (Mutex::default(), watch::Sender::new(None));
-        let holder = Arc::new(Self { store, topology, states, sender });
+    /// What the store has. There is something at least ([`begin::begin`]).
+    pub async fn new(store: Arc<dyn Store>) -> Result<Arc<Self>, Error> {
+        let topologies = watch::Sender::new(Arc::new(Topology::new(&[], &[], None)?));
+        let (known, sender) = (Mutex::default(), watch::Sender::new(None));
+        let holder = Arc::new(Self { store, known, topologies, sender });
         holder.refresh().await?;
         Ok(holder)
     }
@@ -100,32 +127,59 @@ impl PlacementsHolder {
         self.sender.subscribe()
     }
 
+    /// The clusters and namespaces from now on; changes wake the receiver.
+    #[must_use]
+    pub fn topologies(&self) -> watch::Receiver<Arc<Topology>> {
+        self.topologies.subscribe()
+    }
+
+    /// The clusters and namespaces of this moment.
+    #[must_use]
+    pub fn topology(&self) -> Arc<Topology> {
+        self.topologies.borrow().clone()
+    }
+
+    /// What was applied last, and its version.
+    #[must_use]
+    pub fn desired(&self) -> (u64, Arc<Desired>) {
+        let known = self.lock();
+        (known.applied, known.desired.clone())
+    }
+
     /// Ends the streams of all filters: they look for another control server, or for the next start
     /// of this one.
     pub fn close(&self) {
         self.sender.send_replace(None);
     }
 
-    /// Reads the store. What is newer there is published.
+    /// Reads the store as far as it is newer than what is here. That is published.
     pub async fn refresh(&self) -> Result<(), Error> {
-        for (namespace, state) in self.store.placements().await? {
-            if self.topology.namespace(&namespace).is_some() {
-                self.take(&namespace, state)?;
+        let here = self.lock().clone();
+        let versions = self.store.versions().await?;
+        let applied = match versions.applied > here.applied {
+            true => self.store.applied().await?,
+            false => None,
+        };
+        let mut states = Vec::new();
+        for (namespace, version) in versions.placements {
+            let newer = here.states.get(&namespace).is_none_or(|state| state.version < version);
+            if newer && let Some(state) = self.store.placement(&namespace).await? {
+                states.push((namespace, state));
             }
         }
-        Ok(())
+        self.take(applied, states)
     }
 
     /// The placement of a namespace as it was last read.
     #[must_use]
     pub fn state(&self, namespace: &str) -> Option<Arc<State>> {
-        self.lock().get(namespace).cloned()
+        self.lock().states.get(namespace).cloned()
     }
 
     /// The names of all namespaces.
     #[must_use]
     pub fn namespaces(&self) -> Vec<String> {
-        self.lock().keys().cloned().collect()
+        self.lock().states.keys().cloned().collect()
     }
 
     /// The placement as the store has it at this moment.
@@ -135,16 +189,16 @@ impl PlacementsHolder {
         if self.store.version(namespace).await? == here.version {
             return Ok(here);
         }
-        let state = self.store.placement(namespace).await?.ok_or_else(unknown)?;
-        self.take(namespace, state)?;
+        self.refresh().await?;
         self.state(namespace).ok_or_else(unknown)
     }
 
-    /// The position of the member that owns a key's slot. None before there is a placement, and for a
-    /// namespace that nobody configured.
+    /// The position of the member that owns a key's slot. None before there is a placement, and while the namespace's
+    /// members change.
     #[must_use]
-    pub fn owner(&self, namespace: &str, key: &Key<'_>) -> Option<usize> {
-        let owner = self.state(namespace)?.slots.get(key.slot().index())?.owner;
+    pub fn owner(&self, namespace: &VirtualNamespace, key: &Key<'_>) -> Option<usize> {
+        let state = self.state(&namespace.name).filter(|state| namespace.fits(state))?;
+        let owner = state.slots.get(key.slot().index())?.owner;
         Some(usize::from(owner.0))
     }
 
@@ -187,7 +241,7 @@ impl PlacementsHolder {
                         who = by.who,
                         "the placement has changed"
                     );
-                    self.take(namespace, state)?;
+                    self.take(None, vec![(namespace.to_owned(), state)])?;
                     return self
                         .state(namespace)
                         .ok_or_else(|| Error::UnknownNamespace(namespace.to_owned()));
@@ -233,31 +287,80 @@ impl PlacementsHolder {
         }
     }
 
-    /// Publishes a placement, if it is newer than what is here.
-    fn take(&self, namespace: &str, state: State) -> Result<(), Error> {
-        let mut states = self.lock();
-        if states.get(namespace).is_some_and(|here| here.version >= state.version) {
+    /// Writes down what operators want from now on, in place of what is known here. `source` is what was asked for.
+    pub async fn apply(
+        &self,
+        source: &Desired,
+        desired: &Desired,
+        by: By<'_>,
+    ) -> Result<(), Error> {
+        let from = self.lock().applied;
+        let (body, source) = (serde_json::to_string(desired)?, serde_json::to_string(source)?);
+        let what = "clusters and namespaces are applied".to_owned();
+        let (who, why) = (by.who.to_owned(), by.why.to_owned());
+        let entry = Entry { version: from + 1, at: now(), who, what, why };
+        self.store.apply(from, &source, &body, &entry).await?;
+        self.take(Some(Applied { version: entry.version, body }), Vec::new())
+    }
+
+    /// Publishes what is newer than what is here.
+    fn take(&self, applied: Option<Applied>, states: Vec<(String, State)>) -> Result<(), Error> {
+        let mut here = self.lock();
+        let mut next = here.clone();
+        if let Some(applied) = applied.filter(|applied| applied.version > here.applied) {
+            next.desired = Arc::new(serde_json::from_str(&applied.body)?);
+            next.applied = applied.version;
+        }
+        for (namespace, state) in states {
+            if next.states.get(&namespace).is_none_or(|here| here.version < state.version) {
+                next.states.insert(namespace, Arc::new(state));
+            }
+        }
+        next.states.retain(|name, _| next.desired.namespace(name).is_some());
+        let is = |(a, b): (&Arc<State>, &Arc<State>)| Arc::ptr_eq(a, b);
+        let same = next.states.len() == here.states.len()
+            && next.states.values().zip(here.states.values()).all(is);
+        if same && next.applied == here.applied {
             return Ok(());
         }
-        let same = |namespace: &VirtualNamespace| {
-            let here = namespace.members.iter().map(|m| (&**m.cluster.name(), &*m.namespace));
-            here.eq(state.members.iter().map(|m| (&*m.cluster, &*m.namespace)))
-        };
-        if !self.topology.namespace(namespace).is_some_and(|namespace| same(namespace)) {
-            return Err(Error::OtherMembers(namespace.to_owned()));
-        }
-        states.insert(namespace.to_owned(), Arc::new(state));
-        let placements = states.iter().filter_map(|(name, state)| {
-            Some(wire::placement(self.topology.namespace(name)?, state))
-        });
+        let topology = self.topology_of(&next)?;
+        let placements = next
+            .states
+            .iter()
+            .filter_map(|(name, state)| Some(wire::placement(topology.namespace(name)?, state)));
         let placements = placements.collect::<Result<Vec<_>, _>>()?;
+        *here = next;
+        // Whoever has a placement has its members.
+        self.topologies.send_if_modified(|old| {
+            let news = !Arc::ptr_eq(old, &topology);
+            *old = topology;
+            news
+        });
         self.sender.send_replace(Some(Arc::new(placements)));
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<State>>> {
-        // The map is whole whatever panicked beside it.
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The topology of what is known; the one that is here, if that is still the same.
+    fn topology_of(&self, known: &Known) -> Result<Arc<Topology>, Error> {
+        let before = self.topology();
+        let mut namespaces = Vec::new();
+        for (name, state) in &known.states {
+            let unknown =
+                state.members.iter().find(|m| known.desired.cluster(&m.cluster).is_none());
+            if let Some(member) = unknown {
+                let (namespace, cluster) = (name.clone(), member.cluster.clone());
+                return Err(Error::UnknownCluster { namespace, cluster });
+            }
+            let settings = known.desired.namespace(name);
+            namespaces.extend(settings.map(|namespace| desired::with_members(namespace, state)));
+        }
+        let topology = Topology::new(&known.desired.clusters, &namespaces, Some(&before))?;
+        Ok(if topology.is_the_same(&before) { before } else { Arc::new(topology) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // What is known is replaced as a whole.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

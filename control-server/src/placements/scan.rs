@@ -23,11 +23,15 @@ pub(super) async fn scan(
     lead: &Lead,
     scans: &Scans,
 ) -> Result<(), Error> {
-    let (Some(state), Some(of)) =
-        (placements.state(namespace), placements.topology.namespace(namespace))
+    let topology = placements.topology();
+    let (Some(state), Some(of)) = (placements.state(namespace), topology.namespace(namespace))
     else {
         return Ok(());
     };
+    if !of.fits(&state) {
+        // Its members change at this moment; there is a next scan.
+        return Ok(());
+    }
     if state.slots.iter().all(|slot| slot.former.is_empty()) {
         return Ok(());
     }

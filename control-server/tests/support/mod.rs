@@ -144,7 +144,7 @@ impl World {
         let config = Config::parse(&yaml, std::path::Path::new("panko.yaml")).unwrap();
         let metrics = Metrics::new();
         let replicas = Replicas::new(&config).unwrap();
-        let topology = Topology::new(&config).unwrap();
+        let topology = Topology::new(&config.clusters, &config.namespaces, None).unwrap();
         let pools = Registry::new(limits, replicas, metrics.clone());
         Self { fakes, topology, pools, metrics }
     }

@@ -1,0 +1,198 @@
+//! `panko apply`: clusters, virtual namespaces, members and weights become what a `panko.yaml` says.
+//!
+//! * [`plan`] — what has to change, and why it may not.
+//! * [`left`] — what a member that is to leave still has.
+//! * [`create`] — physical namespaces that are missing.
+//!
+//! Each step leaves all in order, and what was done is not done again, so one that ended half-way is finished by the
+//! next.
+
+mod create;
+mod left;
+mod plan;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use panko_placement::{Change, State};
+use panko_proto::v1::{ApplyRequest, ApplyResponse};
+use panko_store::{Entry, Write};
+use tonic::Status;
+
+use crate::check::{self, Report};
+use crate::config::Config;
+use crate::desired::Desired;
+use crate::placements::{By, Error, PlacementsHolder, now};
+use crate::topology::Topology;
+use left::Left;
+use plan::{Plan, Step};
+
+/// Applies, or says what would change.
+pub async fn apply(
+    placements: &PlacementsHolder,
+    request: ApplyRequest,
+) -> Result<ApplyResponse, Status> {
+    let wanted = read(&request.desired)?;
+    placements.refresh().await.map_err(refused)?;
+    let (_, here) = placements.desired();
+    let states = states(placements);
+    let left = left(placements, &wanted, &states).await;
+    let plan = Plan::new(&here, &states, &wanted, &left, &request.abandon);
+    let mut answer = ApplyResponse {
+        changes: plan.lines.clone(),
+        problems: plan.problems.clone(),
+        notes: plan.notes.clone(),
+        again: plan.again,
+        ..Default::default()
+    };
+
+    let usable =
+        usable(&here, &wanted).await.map_err(|e| Status::failed_precondition(e.to_string()))?;
+    answer.notes.extend(usable.differences().iter().cloned());
+    let mut missing = Vec::new();
+    for row in usable.members() {
+        let Some(problem) = &row.problem else { continue };
+        let namespace = wanted.namespace(&row.namespace);
+        let name = format!("{}: {} on {}", row.namespace, row.physical, row.cluster);
+        match namespace.filter(|namespace| namespace.create && row.missing) {
+            Some(namespace) => {
+                answer.changes.push(format!("+ {name} is registered"));
+                missing.push((namespace, row.cluster.clone(), row.physical.clone()));
+            }
+            // What is there already, and is only down, stands in nobody's way.
+            None if plan.is_known(row) => answer.notes.push(format!("{name}: {problem}")),
+            None => answer.problems.push(format!("{name}: {problem}")),
+        }
+    }
+    if request.dry_run || !answer.problems.is_empty() {
+        answer.again = false;
+        return Ok(answer);
+    }
+    for (namespace, cluster, physical) in missing {
+        create::create(&wanted, namespace, &cluster, &physical).await?;
+    }
+    carry_out(placements, &wanted, &plan, &request).await.map_err(refused)?;
+    for (name, state) in self::states(placements) {
+        if state.handover.is_some() {
+            answer.handovers.push(name);
+        }
+    }
+    Ok(answer)
+}
+
+/// What is wanted, checked like a file.
+fn read(json: &str) -> Result<Desired, Status> {
+    // JSON is YAML.
+    let config = Config::parse(json, Path::new("what is to be applied"));
+    Ok(Desired::of(&config.map_err(|e| Status::invalid_argument(e.to_string()))?))
+}
+
+fn states(placements: &PlacementsHolder) -> HashMap<String, State> {
+    let state = |name: String| {
+        let state = placements.state(&name)?;
+        Some((name, (*state).clone()))
+    };
+    placements.namespaces().into_iter().filter_map(state).collect()
+}
+
+/// What members have that are not wanted any more and own nothing.
+async fn left(
+    placements: &PlacementsHolder,
+    wanted: &Desired,
+    states: &HashMap<String, State>,
+) -> HashMap<(String, String), Left> {
+    let topology = placements.topology();
+    let mut found = HashMap::new();
+    for (name, state) in states {
+        let (Some(of), Some(namespace)) = (topology.namespace(name), wanted.namespace(name)) else {
+            continue;
+        };
+        if !of.fits(state) {
+            continue;
+        }
+        for (member, counts) in of.members.iter().zip(state.counts()) {
+            if counts.owned + counts.coming == 0 && !plan::has(namespace, member) {
+                let left = left::on(name, member).await;
+                found.insert((name.clone(), member.name.to_string()), left);
+            }
+        }
+    }
+    found
+}
+
+/// Looks at everything that is wanted, from here.
+async fn usable(here: &Desired, wanted: &Desired) -> Result<Report, crate::cluster::Error> {
+    let before = Topology::new(&here.clusters, &[], None)?;
+    let topology = Topology::new(&wanted.clusters, &wanted.namespaces, Some(&before))?;
+    Ok(check::of(&topology, &wanted.namespaces).await)
+}
+
+/// First the clusters that come, then the placements, then the clusters that go.
+async fn carry_out(
+    placements: &PlacementsHolder,
+    wanted: &Desired,
+    plan: &Plan,
+    request: &ApplyRequest,
+) -> Result<(), Error> {
+    let by = By { who: &request.who, why: &request.why, lead: None, emptied: &[] };
+    let (_, here) = placements.desired();
+    if *here != plan.meanwhile {
+        placements.apply(wanted, &plan.meanwhile, by).await?;
+    }
+    for (namespace, step) in &plan.steps {
+        match step {
+            Step::Begin(state) => begin(placements, namespace, state, by).await?,
+            Step::Change { from, change, what } => {
+                let planned = |now: &State| match now.version == *from {
+                    true => Ok(change.clone()),
+                    false => Err(panko_store::Error::Conflict(namespace.clone()).into()),
+                };
+                placements.change(namespace, by, what, planned).await?;
+            }
+        }
+    }
+    if plan.after != plan.meanwhile {
+        placements.apply(wanted, &plan.after, by).await?;
+    }
+    for (namespace, from) in &plan.ends {
+        placements.store().end(namespace, *from).await?;
+    }
+    Ok(())
+}
+
+/// A namespace's first placement.
+async fn begin(
+    placements: &PlacementsHolder,
+    namespace: &str,
+    state: &State,
+    by: By<'_>,
+) -> Result<(), Error> {
+    let entry = Entry {
+        version: state.version,
+        at: now(),
+        who: by.who.to_owned(),
+        what: "the first placement".to_owned(),
+        why: by.why.to_owned(),
+    };
+    let store = placements.store();
+    let write = Write {
+        namespace,
+        from: 0,
+        state,
+        entry: &entry,
+        lead: None,
+        hands_over: false,
+        emptied: &[],
+    };
+    store.write(write).await?;
+    placements.refresh().await
+}
+
+fn refused(error: Error) -> Status {
+    crate::admin::status(error)
+}
+
+/// All of these in one.
+fn all(changes: Vec<Change>) -> Change {
+    Change::All(changes)
+}
