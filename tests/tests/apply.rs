@@ -107,7 +107,7 @@ async fn a_cluster_joins_and_another_leaves_while_all_run() -> Result<()> {
     file.config.namespaces[0].members.retain(|member| member.cluster != "a");
     let told = apply(&operator, &file, &[]).await?;
     ensure!(
-        told.to_string().contains("orders/a stays: it may hold workflows of 1366 slots"),
+        told.to_string().contains("orders/a stays: it may hold workflows of 2048 slots"),
         "{told:#}"
     );
     ensure!(told.to_string().contains(&on_a), "what it has is named: {told:#}");
@@ -182,7 +182,13 @@ async fn what_cannot_be_applied_is_told_and_changes_nothing() -> Result<()> {
 async fn a_namespace_that_is_in_use_is_adopted_and_left_again() -> Result<()> {
     // One cluster, with clients that know nothing of Panko.
     let one = options(Kind::Cli, &[("a", 1)])?;
-    let one = Options { clusters: 1, spare: 1, namespaces: vec!["orders".to_owned()], ..one };
+    let one = Options {
+        clusters: 1,
+        spare: 1,
+        scan_every_seconds: 1,
+        namespaces: vec!["orders".to_owned()],
+        ..one
+    };
     let mut sandbox = start_with(&one).await?;
     let operator = Operator::of(&sandbox)?;
     let [a, b] = [0, 1].map(|n| sandbox.addresses().clusters[n].address);

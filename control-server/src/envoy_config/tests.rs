@@ -11,8 +11,10 @@ struct Command {
     options: Options,
 }
 
+/// For an Envoy that fetches nothing.
 fn options(arguments: &[&str]) -> Options {
-    Command::parse_from(std::iter::once("envoy").chain(arguments.iter().copied())).options
+    let before = ["envoy", "--static"];
+    Command::parse_from(before.iter().chain(arguments).copied()).options
 }
 
 /// A `panko.yaml` with these lines under `clusters` and one namespace on all of them.
@@ -167,4 +169,29 @@ fn filters_show_the_token() {
     let yaml: Value = serde_saphyr::from_str(&render(&config(TWO), &options)).unwrap();
     let text = yaml.to_string();
     assert!(text.contains(r#"it's \\\"secret"#), "{text}");
+}
+
+#[test]
+fn an_envoy_that_fetches_its_clusters_has_only_the_control_servers() {
+    let mut options = Options { is_static: false, ..options(&[]) };
+    let yaml: Value = serde_saphyr::from_str(&render(&config(TWO), &options)).unwrap();
+    assert_eq!(yaml["static_resources"]["clusters"].as_array().unwrap().len(), 1);
+    let source = &yaml["dynamic_resources"]["cds_config"]["api_config_source"];
+    assert_eq!(source["cluster_names"][0], "panko-control-server");
+    assert_eq!(yaml["node"]["metadata"], Value::Null);
+    options.token = Some("secret: 'x'".to_owned());
+    let yaml: Value = serde_saphyr::from_str(&render(&config(TWO), &options)).unwrap();
+    assert_eq!(yaml["node"]["metadata"]["panko_token"], "secret: 'x'");
+    assert_eq!(yaml["node"]["id"], "envoy-1");
+}
+
+#[test]
+fn fetched_clusters_are_the_written_ones() {
+    let config = config(TWO);
+    let whole = render(&config, &options(&[]));
+    let fetched = clusters(&config.clusters);
+    assert_eq!(fetched.len(), 4);
+    for (at, cluster) in fetched.into_iter().enumerate() {
+        assert_eq!(cluster, cluster_at(&whole, at + 1));
+    }
 }
