@@ -7,7 +7,7 @@ use panko_control_server::config::Limits;
 use panko_control_server::pool::key::Poll;
 use panko_routing::wire::fields::{last_bytes, put_bytes};
 use tokio::time::Instant;
-use tonic::Code;
+use tonic::{Code, Status};
 
 const KEY: &str = "Bearer key";
 
@@ -150,6 +150,21 @@ async fn a_member_that_moves_is_asked_where_it_is_now_and_still_heard_where_it_w
     let mut tasks = [delivered(first), delivered(second)];
     tasks.sort();
     assert_eq!((tasks, polls(&world, 0)), (["after".to_owned(), "before".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn how_a_member_refuses_where_it_was_is_not_held_against_it() {
+    let world = World::of(2, Limits::default()).await;
+    let change = async {
+        until(|| polls(&world, 0) == 1).await;
+        world.pools.members_changed(&world.moved(0, 1));
+        world.fakes[0].end_polls(Status::not_found("this cluster has no such namespace any more"));
+        until(|| polls(&world, 1) == 1).await;
+        world.fakes[1].add_task("1");
+    };
+    let here = world.members(&[0]);
+    let (answer, ()) = tokio::join!(world.poll_of(&here, activity()), change);
+    assert_eq!(delivered(answer), "1");
 }
 
 #[tokio::test]

@@ -39,6 +39,8 @@ pub struct FakeCluster {
     pub exhausted: Mutex<usize>,
     /// How much later than a second before its deadline it answers an empty poll.
     pub late: Mutex<Duration>,
+    /// With what it ends the polls that wait.
+    ends: Mutex<Option<Status>>,
     /// Polls that it has been sent.
     pub polls: Mutex<Vec<Bytes>>,
     /// Other calls that it has been sent: the RPC's name and the request.
@@ -51,6 +53,12 @@ impl FakeCluster {
         let mut task = Vec::new();
         put_bytes(&mut task, 1, token.as_bytes());
         self.tasks.lock().unwrap().push_back(task.into());
+        self.came.notify_waiters();
+    }
+
+    /// Has it end the polls that wait, and those that come, with an error.
+    pub fn end_polls(&self, status: Status) {
+        *self.ends.lock().unwrap() = Some(status);
         self.came.notify_waiters();
     }
 
@@ -82,6 +90,9 @@ impl FakeCluster {
         let until = Instant::now() + timeout - Duration::from_secs(1) + late;
         loop {
             let came = self.came.notified();
+            if let Some(status) = self.ends.lock().unwrap().clone() {
+                return Err(status);
+            }
             if let Some(task) = self.tasks.lock().unwrap().pop_front() {
                 return Ok(task);
             }
