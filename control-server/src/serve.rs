@@ -89,7 +89,7 @@ pub async fn run(
         metrics: metrics.clone(),
     };
     let (current, frontends) = watch::channel(Arc::new(frontend));
-    background.spawn(change_over(placements.topologies(), current));
+    background.spawn(change_over(placements.topologies(), current, pools.clone()));
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_service_status(WORKFLOW_SERVICE, ServingStatus::Serving).await;
     let router = Routes::new(health)
@@ -155,20 +155,20 @@ pub async fn run(
     Ok(())
 }
 
-/// Has calls find the clusters and namespaces of each moment, until dropped.
+/// Has calls, and polls that wait, find the clusters and namespaces of each moment, until dropped.
 async fn change_over(
     mut topologies: watch::Receiver<Arc<Topology>>,
     current: watch::Sender<Arc<Frontend>>,
+    pools: Arc<Registry>,
 ) {
+    let mut before = current.borrow().topology.clone();
     loop {
         let topology = topologies.borrow_and_update().clone();
-        current.send_if_modified(|frontend| {
-            let news = !Arc::ptr_eq(&frontend.topology, &topology);
-            if news {
-                *frontend = Arc::new(frontend.over(topology));
-            }
-            news
-        });
+        current.send_modify(|frontend| *frontend = Arc::new(frontend.over(topology.clone())));
+        topology.namespaces().for_each(|namespace| pools.members_changed(namespace));
+        let gone = before.namespaces().filter(|old| topology.namespace(&old.name).is_none());
+        gone.for_each(|namespace| pools.namespace_gone(&namespace.name));
+        before = topology;
         if topologies.changed().await.is_err() {
             return;
         }

@@ -1,4 +1,8 @@
 //! The clusters and virtual namespaces of the configuration, ready to be called.
+//!
+//! * [`generation`] — which of two looks at the same namespace is the later one.
+
+pub mod generation;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,6 +20,7 @@ use crate::caller::Caller;
 use crate::cluster::{self, Cluster, translated};
 use crate::config::{self, MissingMember, NamespaceChanges};
 use crate::nexus_callback;
+use generation::Generation;
 
 /// All clusters and virtual namespaces.
 #[derive(Debug)]
@@ -39,6 +44,8 @@ pub struct VirtualNamespace {
     pub locate_before_start: bool,
     /// Whether callers may change the namespace itself.
     pub namespace_changes: NamespaceChanges,
+    /// When this was built: of two of the same name the later one counts.
+    pub generation: Generation,
 }
 
 /// A physical namespace and its cluster.
@@ -84,6 +91,14 @@ impl Member {
         }
     }
 
+    /// A number of its own in its namespace, the same at every start and on every control server, wherever
+    /// it stands among the members.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        let (cluster, namespace) = (self.cluster.name(), &self.namespace);
+        xxh64(format!("{cluster}/{namespace}").as_bytes(), 0)
+    }
+
     /// Whether it is known to end polls early when it is told that their worker shuts down.
     #[must_use]
     pub fn withdraws_polls(&self) -> bool {
@@ -100,11 +115,13 @@ impl VirtualNamespace {
     /// A number for each member, the same at every start and on every control server.
     #[must_use]
     pub fn numbers(&self) -> Vec<u64> {
-        let number = |member: &Arc<Member>| {
-            let (cluster, namespace) = (member.cluster.name(), &member.namespace);
-            xxh64(format!("{cluster}/{namespace}").as_bytes(), 0)
-        };
-        self.members.iter().map(number).collect()
+        self.members.iter().map(|member| member.number()).collect()
+    }
+
+    /// Whether polls are opened on the member at this position. What is open there already goes on.
+    #[must_use]
+    pub fn takes_polls(&self, index: usize) -> bool {
+        index < self.members.len()
     }
 
     /// Whether a placement has exactly these members: then its positions are those of the members here.
@@ -180,6 +197,7 @@ impl Topology {
                 missing_member: namespace.missing_member,
                 locate_before_start: namespace.locate_before_start,
                 namespace_changes: namespace.namespace_changes,
+                generation: Generation::next(),
             };
             let known = before.filter(|before| before.is_the_same(&new)).cloned();
             built.insert(namespace.name.clone(), known.unwrap_or_else(|| Arc::new(new)));

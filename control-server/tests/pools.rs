@@ -1,6 +1,8 @@
 //! Pools over fake clusters: rights, workers that go, members that take no more polls.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "pools/members.rs"]
+mod members;
 mod support;
 
 use std::time::Duration;
@@ -141,7 +143,7 @@ async fn members_together_get_the_rate_that_a_worker_allows() {
 #[tokio::test]
 async fn polls_are_withdrawn_when_the_workers_have_gone() {
     let world = World::of(1, Limits::default()).await;
-    world.topology.namespace("orders").unwrap().members[0].set_withdraws_polls(true);
+    world.namespace.members[0].set_withdraws_polls(true);
     {
         let mut worker = std::pin::pin!(world.poll(KEY, b""));
         tokio::select! {

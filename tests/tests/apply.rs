@@ -246,3 +246,26 @@ async fn a_namespace_that_is_in_use_is_adopted_and_left_again() -> Result<()> {
     sandbox.stop_all().await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_envoy_that_lacks_a_cluster_holds_up_the_change_and_no_call() -> Result<()> {
+    let two = options(Kind::Cli, &[("a", 1), ("b", 1)])?;
+    let namespaces = vec!["orders".to_owned()];
+    let two = Options { spare: 1, static_envoy: true, namespaces, ..two };
+    let mut sandbox = start_with(&two).await?;
+    let operator = Operator::of(&sandbox)?;
+    let client = orders(sandbox.addresses().address)?;
+    apply(&operator, &File::with_c(&sandbox, 1)?, &["--no-wait"]).await?;
+    // Longer than an acknowledgement takes that waits for nothing.
+    tokio::time::sleep(3 * SECOND).await;
+    let placement = operator.run(&["status", "placement"]).await?;
+    ensure!(placement["handover"] != 0 && placement["members"][2]["owned"] == 0, "{placement:#}");
+    ensure!(placement["waits_for"].to_string().contains("envoy-1"), "{placement:#}");
+    for n in 0..20 {
+        client.start(&format!("held-{n}"), "nobody").await?;
+        client.status(&format!("held-{n}")).await?;
+    }
+    operator.run(&["cancel"]).await?;
+    sandbox.stop_all().await;
+    Ok(())
+}

@@ -44,6 +44,9 @@ pub struct Options {
     /// Seconds between two looks whether former owners of slots are empty; they are released after twice as long.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub scan_every_seconds: u64,
+    /// Write the clusters into Envoy's configuration. Without it Envoy fetches them, also those that come later.
+    #[arg(long)]
+    pub static_envoy: bool,
     /// The port for SDKs; without it, or with 0, one that is free.
     #[arg(long, short, default_value_t = 0, hide_default_value = true)]
     pub port: u16,

@@ -82,7 +82,7 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
         filter,
         control_servers: endpoints,
         token,
-        is_static: false,
+        is_static: options.static_envoy,
     };
     let envoy_yaml = data.write("envoy.yaml", &envoy_config::render(&config, &envoy_options))?;
 

@@ -157,7 +157,7 @@ impl Frontend {
     /// The same over other clusters and namespaces.
     #[must_use]
     pub fn over(&self, topology: Arc<Topology>) -> Self {
-        Self { topology, locator: self.locator.anew(), ..self.clone() }
+        Self { topology, ..self.clone() }
     }
 
     async fn dispatch(self: &Arc<Self>, call: Call) -> Result<Reply, Status> {

@@ -23,6 +23,7 @@ use tonic::Status;
 
 use crate::metrics::Metrics;
 use crate::topology::VirtualNamespace;
+use crate::topology::generation::Generation;
 use look::{Found, look};
 use memory::Memory;
 
@@ -55,15 +56,17 @@ pub enum Place {
     Unknown(Status),
 }
 
+/// What is looked for, by what is known of the namespace, and the owner that need not be asked.
+type Wanted = (Target, Generation, usize);
+
 type Look = Shared<BoxFuture<'static, Place>>;
 
 /// Looks where keys live.
 #[derive(Debug)]
 pub struct Locator {
     memory: Memory,
-    /// Looks that are under way, by what is looked for and by the owner that need not be asked: who wants the
-    /// same waits for the same.
-    running: Mutex<HashMap<(Target, usize), Look>>,
+    /// Looks that are under way: who wants the same waits for the same.
+    running: Mutex<HashMap<Wanted, Look>>,
     room: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
@@ -73,13 +76,6 @@ impl Locator {
     #[must_use]
     pub fn new(at_once: usize, metrics: Arc<Metrics>) -> Arc<Self> {
         let room = Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS)));
-        Arc::new(Self { memory: Memory::default(), running: Mutex::default(), room, metrics })
-    }
-
-    /// One that knows nothing yet, and shares the bound with this one.
-    #[must_use]
-    pub fn anew(&self) -> Arc<Self> {
-        let (room, metrics) = (self.room.clone(), self.metrics.clone());
         Arc::new(Self { memory: Memory::default(), running: Mutex::default(), room, metrics })
     }
 
@@ -93,7 +89,7 @@ impl Locator {
         target: &Target,
         owner: usize,
     ) -> Result<Place, Status> {
-        if let Some(place) = self.memory.recall(target, owner) {
+        if let Some(place) = self.memory.recall(namespace, target, owner) {
             self.metrics.look_spared();
             return Ok(place);
         }
@@ -132,21 +128,23 @@ impl Locator {
         owner: usize,
     ) -> Result<Look, Status> {
         let mut running = self.lock();
-        if let Some(look) = running.get(&(target.clone(), owner)) {
+        let wanted = (target.clone(), namespace.generation, owner);
+        if let Some(look) = running.get(&wanted) {
             return Ok(look.clone());
         }
         let permit = self.room.clone().try_acquire_owned().map_err(|_| self.full())?;
-        let (locator, namespace, asked) = (self.clone(), namespace.clone(), target.clone());
+        let (locator, namespace, asked) = (self.clone(), namespace.clone(), wanted.clone());
         // A task of its own: whoever wants to know may go away.
         let look = tokio::spawn(async move {
             let _permit = permit;
-            let place = everywhere(&namespace, &asked, owner, &locator.metrics).await;
-            locator.memory.remember(&asked, owner, &place);
-            locator.lock().remove(&(asked, owner));
+            let (target, ..) = &asked;
+            let place = everywhere(&namespace, target, owner, &locator.metrics).await;
+            locator.memory.remember(&namespace, target, owner, &place);
+            locator.lock().remove(&asked);
             place
         });
         let look = look.map(|place| place.unwrap_or_else(|_| failed())).boxed().shared();
-        running.insert((target.clone(), owner), look.clone());
+        running.insert(wanted, look.clone());
         Ok(look)
     }
 
@@ -157,7 +155,7 @@ impl Locator {
         )
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Target, usize), Look>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Wanted, Look>> {
         // The map is whole whatever panicked beside it.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,7 +10,6 @@ use tonic::Code;
 
 use super::{FailureLabels, Metrics, OpenLabels, PoolLabels};
 use crate::pool::machine::Pool;
-use crate::topology::VirtualNamespace;
 
 /// What a pool counts. Pools of the same namespace and method add up; gauges are given back when it
 /// is dropped.
@@ -29,6 +28,7 @@ pub struct PoolMetrics {
     /// Of this pool alone.
     pub counts: Counts,
     metrics: Arc<Metrics>,
+    labels: PoolLabels,
     tasks: Counter,
     synced: Counter,
     given_back: Counter,
@@ -36,7 +36,8 @@ pub struct PoolMetrics {
     added: Histogram,
     parked: Shown,
     held: Shown,
-    open: Vec<Shown>,
+    /// Each member's, under the name that it has.
+    open: Vec<(Arc<str>, Shown)>,
 }
 
 /// What a pool has done since it began.
@@ -80,14 +81,8 @@ impl Drop for Shown {
 impl Metrics {
     /// The metrics of a new pool.
     #[must_use]
-    pub fn pool(self: &Arc<Self>, namespace: &VirtualNamespace, method: &str) -> PoolMetrics {
-        let labels =
-            PoolLabels { namespace: namespace.name.to_string(), method: method.to_owned() };
-        let open = namespace.members.iter().map(|member| {
-            let PoolLabels { namespace, method } = labels.clone();
-            let labels = OpenLabels { namespace, method, member: member.name.to_string() };
-            Shown::new(&self.open.get_or_create(&labels))
-        });
+    pub fn pool(self: &Arc<Self>, namespace: &str, method: &str) -> PoolMetrics {
+        let labels = PoolLabels { namespace: namespace.to_owned(), method: method.to_owned() };
         PoolMetrics {
             given_back: self.given_back.get_or_create(&labels).clone(),
             lost: self.lost.get_or_create(&labels).clone(),
@@ -102,18 +97,33 @@ impl Metrics {
             added: self.added.get_or_create(&labels).clone(),
             parked: Shown::new(&self.parked.get_or_create(&labels)),
             held: Shown::new(&self.held.get_or_create(&labels)),
-            open: open.collect(),
+            open: Vec::new(),
             metrics: self.clone(),
+            labels,
         }
     }
 }
 
 impl PoolMetrics {
+    /// A member has this name from now on. Numbers of members that are new come in their order.
+    pub fn name_member(&mut self, number: usize, name: &Arc<str>) {
+        if self.open.get(number).is_some_and(|(before, _)| before == name) {
+            return;
+        }
+        let PoolLabels { namespace, method } = self.labels.clone();
+        let labels = OpenLabels { namespace, method, member: name.to_string() };
+        let shown = (name.clone(), Shown::new(&self.metrics.open.get_or_create(&labels)));
+        match self.open.get_mut(number) {
+            Some(before) => *before = shown,
+            None => self.open.push(shown),
+        }
+    }
+
     /// Brings the gauges up to date.
     pub fn show(&mut self, pool: &Pool) {
         self.parked.set(pool.waiting());
         self.held.set(pool.held());
-        for (member, open) in self.open.iter_mut().enumerate() {
+        for (member, (_, open)) in self.open.iter_mut().enumerate() {
             open.set(pool.open_on(member));
         }
     }

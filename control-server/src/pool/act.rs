@@ -8,7 +8,7 @@ use tonic::Status;
 
 use super::delivery::Receipt;
 use super::event::{Action, Millis, OpenId, PollId};
-use super::shell::{Answer, Message, Shell, Task, instance_key};
+use super::shell::{Answer, Message, OnCluster, Shell, Task, instance_key};
 use super::{request, scaling, task};
 use crate::identify::method;
 use crate::replicas::Offer;
@@ -42,13 +42,10 @@ impl Shell {
     }
 
     fn open_poll(&mut self, open: OpenId, member: usize, length: Millis, share: f64) {
-        self.open.insert(open, member);
         let own = self.own.clone();
-        let Some(member) = self.namespace.members.get(member).cloned() else {
-            // The machine knows only members that are here.
-            let _ = own.send(Message::Ended(open, Err(Status::internal("no such member"))));
-            return;
-        };
+        // The machine knows only members that are in the roster.
+        let Some(through) = self.roster.get(member).cloned() else { return };
+        self.open.insert(open, OnCluster { member, through: through.clone() });
         if !self.around.totals.has_room() {
             let full = "limits.held_tasks is reached: no further poll before workers take some";
             let _ = own.send(Message::Ended(open, Err(Status::resource_exhausted(full))));
@@ -58,7 +55,7 @@ impl Shell {
         let body = request::pooled(newest.method, &newest.body, &self.instance_key, share);
         let (method, caller) = (newest.method, newest.caller.clone());
         tokio::spawn(async move {
-            let result = member.call(method, &caller, body, Duration::from_millis(length)).await;
+            let result = through.call(method, &caller, body, Duration::from_millis(length)).await;
             // The pool outlives its open polls, so it listens.
             let _ = own.send(Message::Ended(open, result));
         });
@@ -70,7 +67,7 @@ impl Shell {
         let key = std::mem::replace(&mut self.instance_key, instance_key(&self.around.server));
         let task_queue = last_bytes(&self.newest.body, self.newest.fields().task_queue);
         let task_queue = task_queue.and_then(|queue| last_bytes(queue, 1)).unwrap_or_default();
-        for (index, member) in self.namespace.members.iter().enumerate() {
+        for (index, member) in self.roster.members().enumerate() {
             if self.pool.open_on(index) == 0 || !member.withdraws_polls() {
                 continue;
             }
@@ -125,7 +122,7 @@ impl Shell {
     fn offer(&mut self, id: OpenId) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         task.held = true;
-        let member = self.namespace.members.get(task.member);
+        let member = self.roster.get(task.member);
         let offer = Offer {
             pool_key: self.key.0.clone(),
             cluster: member.map(|member| member.cluster.name().to_string()).unwrap_or_default(),
@@ -147,12 +144,12 @@ impl Shell {
         let Some(Task { body, member, came, .. }) = self.tasks.remove(&id) else { return };
         self.metrics.held_for(came.elapsed());
         let (kind, name) = (self.newest.kind, &self.newest.namespace);
-        let from = self.namespace.members.get(member).cloned();
+        let from = self.roster.get(member).cloned();
         let call = task::give_back(kind, name, &body);
         let task_queue = &self.newest.task_queue;
         let (Some(from), Some((method, body))) = (from, call) else {
             tracing::warn!(
-                member = self.member_name(member),
+                member = self.roster.name(member),
                 task_queue,
                 "nobody came for an activity task, which cannot be given back; its cluster's timeout starts it again"
             );

@@ -52,10 +52,23 @@ pub enum Event {
     PollEnded { open: OpenId },
     /// An open poll failed.
     PollFailed { open: OpenId, failure: Failure },
+    /// Polls are opened on a member from the next event on: it is new (then its number is the next one),
+    /// has come back, or is reached in another way.
+    MemberJoined { member: usize },
+    /// No further poll is opened on a member: it has left, or is fenced. What is open there goes on.
+    MemberLeft { member: usize },
     /// The control server stops: no further poll is opened.
     Drain,
     /// Time has passed: see [`super::machine::Pool::wake_at`].
     Tick,
+}
+
+impl Event {
+    /// Whether it says who the members are, and so may be one of several that count together.
+    #[must_use]
+    pub fn is_of_members(self) -> bool {
+        matches!(self, Event::MemberJoined { .. } | Event::MemberLeft { .. })
+    }
 }
 
 /// How an open poll failed.

@@ -6,8 +6,10 @@
 //!   cluster's failure; it is withdrawn only when nobody is there for what it would bring.
 //! * A task reaches exactly one waiting poll, here or on another replica, or is given up once, at its
 //!   expiry.
-//! * A poll is opened only while fewer are open than wait (workflow tasks: than wait or than there
-//!   are members), and so that it ends before the poll that it was opened for has to.
+//! * A poll is opened only while fewer are open than wait (workflow tasks: or as the only one on its
+//!   member), and so that it ends before the poll that it was opened for has to.
+//! * None is opened on a member that has left. What is open there goes on, and its tasks are as good
+//!   as others.
 //! * Waiting polls are served in the order in which they came.
 
 use std::collections::HashMap;
@@ -66,12 +68,13 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool without polls over so many members. `peers` says that there are other replicas.
+    /// A pool without polls, and without members until they join. `peers` says that there are other
+    /// replicas.
     #[must_use]
-    pub fn new(kind: Kind, members: usize, peers: bool) -> Self {
+    pub fn new(kind: Kind, peers: bool) -> Self {
         Self {
             kind,
-            members: Members::new(members),
+            members: Members::default(),
             waiting: Waiting::default(),
             open: HashMap::new(),
             held: HeldTasks::new(peers),
@@ -93,6 +96,10 @@ impl Pool {
     /// Takes an event and appends what is to be done.
     pub fn handle(&mut self, now: Millis, event: Event, actions: &mut Vec<Action>) {
         self.take(now, event, actions);
+        if event.is_of_members() {
+            // Others may change with it: none of those is to be asked now.
+            return;
+        }
         self.give_back(now, actions);
         self.hand_over(actions);
         self.offer(now, actions);
@@ -153,6 +160,8 @@ impl Pool {
                     actions.push(Action::Fail { open, poll });
                 }
             }
+            Event::MemberJoined { member } => self.members.joined(member, now),
+            Event::MemberLeft { member } => self.members.left(member),
             Event::Drain => self.draining = true,
             Event::Tick => {}
         }
@@ -254,12 +263,13 @@ impl Pool {
     }
 
     fn open_polls(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        let scarce = self.waiting.len() < self.members.len();
-        while !self.draining
-            && self.open.len() < self.members.allowed(self.kind, self.waiting.len())
-        {
-            let Some((backing, length)) = self.backing(now, scarce) else { return };
+        let scarce = self.waiting.len() < self.members.count();
+        while !self.draining {
             let Some(member) = self.members.next(now, scarce) else { return };
+            if !self.may_open(member) {
+                return;
+            }
+            let Some((backing, length)) = self.backing(now, scarce) else { return };
             let open = self.number();
             self.open.insert(open, Open { member, withdrawn: false });
             self.members.opened(member, now);
@@ -268,13 +278,20 @@ impl Pool {
         }
     }
 
+    /// Whether a further poll may be open on a member: while fewer are open than wait. A workflow task can
+    /// be given back, so one on each member is allowed besides.
+    fn may_open(&self, member: usize) -> bool {
+        let alone = !self.is_strict() && self.members.open(member) == 0;
+        self.open.len() < self.waiting.len() || (alone && !self.waiting.is_empty())
+    }
+
     /// The waiting poll that the next open one counts on, and how long that may last: not beyond
     /// the waiting one, so that a worker is there for whatever comes, and not much beyond its
     /// release. (A cluster answers a second before the deadline.)
     ///
     /// Polls are handed over oldest first, so it is the newest that will still be waiting.
     fn backing(&self, now: Millis, scarce: bool) -> Option<(PollId, Millis)> {
-        let plenty = self.waiting.len() >= PLENTY * self.members.len();
+        let plenty = self.waiting.len() >= PLENTY * self.members.count();
         let wanted = match self.kind {
             Kind::Sticky => MEDIUM,
             _ if plenty => LONG,

@@ -37,6 +37,8 @@ const RECOVERY: Millis = 1_000;
 pub struct Member {
     /// Polls that are open on it.
     pub open: usize,
+    /// Whether polls are opened on it at all. One that has left keeps those that it has.
+    pub is_in: bool,
     /// Whether its last poll brought a task.
     pub hot: bool,
     /// When a poll was last opened on it.
@@ -93,6 +95,14 @@ impl Member {
         }
     }
 
+    /// Polls are opened on it from now on. How those of before failed says nothing of how it is reached now.
+    pub fn joined(&mut self) {
+        self.is_in = true;
+        self.failures = 0;
+        self.backoff_until = 0;
+        self.exhausted = None;
+    }
+
     /// Until when it is left alone.
     #[must_use]
     pub fn backoff_until(&self) -> Millis {
@@ -105,7 +115,8 @@ impl Member {
         let taken = self.exhausted.map_or(usize::MAX, |(open, since)| {
             open + (now.saturating_sub(since) / RECOVERY) as usize
         });
-        now >= self.backoff_until && (self.failures == 0 || self.open == 0) && self.open < taken
+        let well = self.failures == 0 || self.open == 0;
+        self.is_in && now >= self.backoff_until && well && self.open < taken
     }
 
     /// Whether it has given a task lately.

@@ -1,6 +1,6 @@
 //! The members of a pool's virtual namespace: on whom the next poll is opened.
 
-use super::event::{Failure, Kind, Millis};
+use super::event::{Failure, Millis};
 use super::member::Member;
 
 /// While polls are scarce and some member gives tasks: how often one that gave nothing is asked.
@@ -15,31 +15,34 @@ const TURN: Millis = 1_000;
 /// without this part one that had nothing yet could never show that it has more now.
 const EVEN_SHARE: f64 = 0.5;
 
-/// All of them.
-#[derive(Debug, Clone)]
+/// All of them, those that have left included: a member keeps its number.
+#[derive(Debug, Clone, Default)]
 pub struct Members {
     all: Vec<Member>,
-    /// When a member that has given nothing lately was last asked.
-    last_cold: Millis,
+    /// From when on a member that has given nothing lately has its turn.
+    next_cold: Millis,
 }
 
 impl Members {
-    /// As many members as there are.
+    /// How many polls are opened on: without those that have left.
     #[must_use]
-    pub fn new(count: usize) -> Self {
-        Self { all: vec![Member::default(); count], last_cold: 0 }
+    pub fn count(&self) -> usize {
+        self.ins().count()
     }
 
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.all.len()
+    /// Polls are opened on a member from now on. One that is new has its turn at once.
+    pub fn joined(&mut self, member: usize, now: Millis) {
+        if let Some(m) = self.numbered(member) {
+            m.joined();
+            self.next_cold = self.next_cold.min(now);
+        }
     }
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+    /// No further poll is opened on a member.
+    pub fn left(&mut self, member: usize) {
+        if let Some(m) = self.numbered(member) {
+            m.is_in = false;
+        }
     }
 
     /// Polls open on a member.
@@ -54,7 +57,7 @@ impl Members {
             m.open += 1;
             m.last_poll = Some(now);
             if !m.is_warm(now) {
-                self.last_cold = now;
+                self.next_cold = now + COLD_INTERVAL;
             }
         }
     }
@@ -92,10 +95,10 @@ impl Members {
     pub fn next(&self, now: Millis, scarce: bool) -> Option<usize> {
         let ready = self.all.iter().enumerate().filter(|(_, m)| m.is_ready(now));
         if scarce {
-            let cold_first = now.saturating_sub(self.last_cold) >= COLD_INTERVAL;
+            let cold_first = now >= self.next_cold;
             let idle = ready.filter(|(_, m)| m.open == 0);
             let due = |m: &Member| m.last_poll.is_none_or(|at| now.saturating_sub(at) >= TURN);
-            let any_hot = self.all.iter().any(|m| m.hot);
+            let any_hot = self.ins().any(|m| m.hot);
             let rank = |m: &Member| match m.is_warm(now) {
                 false if cold_first => 0,
                 true if any_hot && due(m) => 1,
@@ -114,28 +117,32 @@ impl Members {
     /// The next time at which a member comes back from its backoff.
     #[must_use]
     pub fn next_return(&self, now: Millis) -> Option<Millis> {
-        self.all.iter().map(Member::backoff_until).filter(|&until| until > now).min()
+        self.ins().map(Member::backoff_until).filter(|&until| until > now).min()
     }
 
-    /// How many polls may be open when this many polls wait.
-    #[must_use]
-    pub fn allowed(&self, kind: Kind, waiting: usize) -> usize {
-        match kind {
-            // A workflow task can be given back, so one poll on each is allowed.
-            Kind::Workflow | Kind::Sticky if waiting > 0 => waiting.max(self.len()),
-            _ => waiting,
-        }
-    }
-
-    /// A member's part of what workers allow as a rate. The parts of all members add up to 1.
+    /// A member's part of what workers allow as a rate. The parts of all on whom polls are opened add up
+    /// to 1.
     #[must_use]
     pub fn share(&self, member: usize, now: Millis) -> f64 {
-        let even = 1.0 / self.all.len().max(1) as f64;
-        let all: f64 = self.all.iter().map(|m| m.rate(now)).sum();
+        let even = 1.0 / self.count().max(1) as f64;
+        let all: f64 = self.ins().map(|m| m.rate(now)).sum();
         let given = match self.all.get(member) {
             Some(m) if all > f64::EPSILON => m.rate(now) / all,
             _ => even,
         };
         EVEN_SHARE * even + (1.0 - EVEN_SHARE) * given
+    }
+
+    /// Those on whom polls are opened.
+    fn ins(&self) -> impl Iterator<Item = &Member> {
+        self.all.iter().filter(|m| m.is_in)
+    }
+
+    /// The member of this number, from now on if it is the next one.
+    fn numbered(&mut self, member: usize) -> Option<&mut Member> {
+        if member == self.all.len() {
+            self.all.push(Member::default());
+        }
+        self.all.get_mut(member)
     }
 }

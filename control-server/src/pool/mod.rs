@@ -9,14 +9,17 @@
 //! * [`request`] — the bytes of the polls that the pool opens.
 //! * [`task`] — what came back: is it a task, until when may it be held, how to give it back.
 //! * [`scaling`] — what workers hear of how many pollers there should be.
+//! * [`roster`] — the members that a pool has or had, under numbers that stay theirs.
 //! * [`shell`] — one tokio task per pool that drives the machine; [`act`] — what it does then.
 //! * [`proof`] — that a caller whose token is new may have the pool's tasks.
 //! * [`delivery`] — whether a task was written to the worker's connection.
 //! * [`departed`] — workers that have shut down.
+//! * [`changes`] — the namespace gets other members, or goes; [`newest`] — what is known of it by now.
 //! * [`registry`] — all pools; [`limits`] and [`totals`] — what is bounded over all of them.
 //! * [`status`] — how a pool stands, for operators.
 
 pub mod act;
+pub mod changes;
 pub mod delivery;
 pub mod departed;
 pub mod event;
@@ -26,9 +29,11 @@ pub mod limits;
 pub mod machine;
 pub mod member;
 pub mod members;
+pub mod newest;
 pub mod proof;
 pub mod registry;
 pub mod request;
+pub mod roster;
 pub mod scaling;
 pub mod shell;
 pub mod status;

@@ -54,10 +54,19 @@ impl Proven {
 pub struct Candidate {
     credentials: u64,
     polls: Vec<Arrival>,
-    /// The member that is asked.
-    member: usize,
-    /// Members that could not be reached.
-    tried: usize,
+    /// The members that were asked, by number. The last one has yet to answer; the others could not be
+    /// reached.
+    asked: Vec<usize>,
+}
+
+impl Candidate {
+    /// Answers all its polls: they do not join.
+    fn refuse(self, status: &Status) {
+        for arrival in self.polls {
+            // One who has gone wants no answer.
+            let _ = arrival.answer.send(Err(status.clone()));
+        }
+    }
 }
 
 impl Shell {
@@ -78,17 +87,23 @@ impl Shell {
             same.polls.push(arrival);
             return;
         }
-        let member = arrival.id.0 as usize % self.namespace.members.len().max(1);
-        self.ask(Candidate { credentials, polls: vec![arrival], member, tried: 0 });
+        let members = self.roster.taking_polls().count().max(1);
+        let member = self.roster.taking_polls().nth(arrival.id.0 as usize % members);
+        self.ask(Candidate { credentials, polls: vec![arrival], asked: Vec::from_iter(member) });
     }
 
     fn ask(&mut self, candidate: Candidate) {
-        let Some(member) = self.namespace.members.get(candidate.member) else { return };
+        let member = candidate.asked.last().and_then(|at| self.roster.get(*at));
+        let Some(member) = member.cloned() else {
+            let none = "no cluster of the namespace takes polls now; poll again";
+            candidate.refuse(&Status::unavailable(none));
+            return;
+        };
         let Some(Arrival { poll, .. }) = candidate.polls.first() else { return };
-        let (own, member) = (self.own.clone(), member.clone());
+        let own = self.own.clone();
         let (method, caller) = (poll.method, poll.caller.clone());
         // An even share of the worker's rate: nothing is known of its tasks yet.
-        let share = 1.0 / self.namespace.members.len() as f64;
+        let share = 1.0 / self.roster.taking_polls().count().max(1) as f64;
         let body = request::pooled(method, &poll.body, &self.instance_key, share);
         let id = self.pool.number();
         self.candidates.insert(id, candidate);
@@ -115,17 +130,14 @@ impl Shell {
                     self.joined(arrival);
                 }
             }
-            Err(status)
-                if is_down(&status) && candidate.tried + 1 < self.namespace.members.len() =>
-            {
-                candidate.tried += 1;
-                candidate.member = (candidate.member + 1) % self.namespace.members.len();
-                self.ask(candidate);
-            }
             Err(status) => {
-                for arrival in candidate.polls {
-                    // One who has gone wants no answer.
-                    let _ = arrival.answer.send(Err(status.clone()));
+                let other = self.roster.taking_polls().find(|at| !candidate.asked.contains(at));
+                match other.filter(|_| is_down(&status)) {
+                    Some(other) => {
+                        candidate.asked.push(other);
+                        self.ask(candidate);
+                    }
+                    None => candidate.refuse(&status),
                 }
             }
         }
@@ -135,7 +147,8 @@ impl Shell {
     /// for it. If its worker has gone, the task is the pool's.
     fn proved_by_a_task(&mut self, id: OpenId, body: Bytes, candidate: &mut Candidate) {
         let held = candidate.polls.is_empty();
-        let expires = self.brought(id, candidate.member, body, held);
+        let Some(&member) = candidate.asked.last() else { return };
+        let expires = self.brought(id, member, body, held);
         if held {
             self.step(Event::TaskCame { open: id, expires });
             return;
@@ -144,6 +157,16 @@ impl Shell {
         self.newest = newest;
         self.parked.insert(poll, Parked { answer, came: Instant::now() });
         self.hand_over(id, poll);
+    }
+
+    /// No poll that is yet to be proven is to join any more.
+    pub(super) fn candidates_end(&mut self, status: &Status) {
+        for candidate in self.candidates.values_mut() {
+            for arrival in candidate.polls.drain(..) {
+                // One who has gone wants no answer.
+                let _ = arrival.answer.send(Err(status.clone()));
+            }
+        }
     }
 
     /// Polls of a worker that shuts down are not to join any more.

@@ -11,10 +11,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tonic::Status;
 
+use super::changes::gone;
 use super::departed::Departed;
 use super::event::{PollId, WorkerId};
 use super::key::{Poll, PoolKey};
 use super::limits::ParkedLimits;
+use super::newest::Newest;
 use super::shell::{Answer, Arrival, Message, Offered, Shell, Surroundings};
 use super::status::PoolStatus;
 use super::totals::Totals;
@@ -26,7 +28,19 @@ use crate::topology::VirtualNamespace;
 /// How often a stop looks whether all is done.
 const LOOK: Duration = Duration::from_millis(20);
 
-type Pools = HashMap<PoolKey, mpsc::UnboundedSender<Message>>;
+/// All pools, and what they are about.
+#[derive(Debug, Default)]
+struct Pools {
+    by_key: HashMap<PoolKey, Entry>,
+    namespaces: Newest,
+}
+
+/// A pool.
+#[derive(Debug)]
+struct Entry {
+    namespace: Arc<str>,
+    pool: mpsc::UnboundedSender<Message>,
+}
 
 /// The pools of this control server.
 #[derive(Debug)]
@@ -80,7 +94,8 @@ impl Registry {
         let id = PollId(self.next_poll.fetch_add(1, Ordering::Relaxed));
         let (answer, answered) = oneshot::channel();
         let worker = poll.worker;
-        let pool = self.send(namespace, Box::new(Arrival { id, poll, answer_by, answer }))?;
+        let namespace = namespace.clone();
+        let pool = self.send(Box::new(Arrival { id, poll, namespace, answer_by, answer }))?;
         let mut leaving = Leaving { id, pool: Some(pool) };
         if self.departed().has(worker) {
             // It left while its poll came; the poll leaves its pool with this function.
@@ -102,10 +117,27 @@ impl Registry {
 
     /// Hands a task that another replica offers to a worker that waits for it. Whether one does.
     pub async fn take(&self, key: &PoolKey, task: Offered, taken: oneshot::Receiver<bool>) -> bool {
-        let pool = self.lock().get(key).cloned();
+        let pool = self.lock().by_key.get(key).map(|entry| entry.pool.clone());
         let Some(pool) = pool else { return false };
         // A pool that has just ended has no polls.
         pool.send(Message::Offered(Box::new(task))).is_ok() && taken.await.unwrap_or(false)
+    }
+
+    /// Tells all pools of a virtual namespace that it has these members now. A pool hears it also from the
+    /// next poll that comes with them.
+    pub fn members_changed(&self, namespace: &Arc<VirtualNamespace>) {
+        let mut pools = self.lock();
+        if pools.namespaces.changed(namespace) {
+            pools.tell(&namespace.name, || Message::MembersChanged(namespace.clone()));
+        }
+    }
+
+    /// Ends the waiting polls of a virtual namespace that is no more, and refuses further ones. Its pools open
+    /// nothing more; what clusters have given them is held, offered and given back as ever.
+    pub fn namespace_gone(&self, name: &str) {
+        let mut pools = self.lock();
+        pools.namespaces.gone(name);
+        pools.tell(name, || Message::NamespaceGone);
     }
 
     /// How the pools stand, in no order.
@@ -138,7 +170,7 @@ impl Registry {
     }
 
     fn tell_all(&self, mut message: impl FnMut() -> Message) {
-        for pool in self.lock().values() {
+        for Entry { pool, .. } in self.lock().by_key.values() {
             // A pool that has just ended has nothing to do with it.
             let _ = pool.send(message());
         }
@@ -147,21 +179,24 @@ impl Registry {
     /// Sends under the lock, so that a pool does not end with a poll on its way to it.
     fn send(
         self: &Arc<Self>,
-        namespace: &Arc<VirtualNamespace>,
-        arrival: Box<Arrival>,
+        mut arrival: Box<Arrival>,
     ) -> Result<mpsc::UnboundedSender<Message>, Status> {
         let mut pools = self.lock();
+        let newest = pools.namespaces.of(&arrival.namespace);
+        arrival.namespace = newest.ok_or_else(|| gone(&arrival.poll.namespace))?;
+        let Pools { by_key, .. } = &mut *pools;
         // A pool leaves the map before it ends, under the lock; one that is closed here has failed.
-        let pool = match pools.get(&arrival.poll.key).filter(|pool| !pool.is_closed()) {
-            Some(pool) => pool.clone(),
-            None if pools.len() >= self.most_pools => {
+        let pool = match by_key.get(&arrival.poll.key).filter(|entry| !entry.pool.is_closed()) {
+            Some(entry) => entry.pool.clone(),
+            None if by_key.len() >= self.most_pools => {
                 return Err(Status::resource_exhausted(
                     "there are as many task queues with polls as may be; raise limits.pools or add a control server",
                 ));
             }
             None => {
-                let pool = self.start(namespace, &arrival.poll);
-                pools.insert(arrival.poll.key.clone(), pool.clone());
+                let pool = self.start(&arrival);
+                let namespace = arrival.namespace.name.clone();
+                by_key.insert(arrival.poll.key.clone(), Entry { namespace, pool: pool.clone() });
                 pool
             }
         };
@@ -171,12 +206,11 @@ impl Registry {
 
     fn start(
         self: &Arc<Self>,
-        namespace: &Arc<VirtualNamespace>,
-        poll: &Poll,
+        Arrival { namespace, poll, .. }: &Arrival,
     ) -> mpsc::UnboundedSender<Message> {
         let (sender, messages) = mpsc::unbounded_channel();
-        let metrics = self.metrics.pool(namespace, poll.method.name);
-        let (namespace, around) = (namespace.clone(), self.around.clone());
+        let metrics = self.metrics.pool(&namespace.name, poll.method.name);
+        let around = self.around.clone();
         let shell = Shell::new(namespace, poll.clone(), around, sender.clone(), metrics);
         if self.draining.load(Ordering::Relaxed) {
             let _ = sender.send(Message::Drain);
@@ -186,7 +220,7 @@ impl Registry {
             let mut pools = registry.lock();
             let ends = messages.is_empty();
             if ends {
-                pools.remove(&key);
+                pools.by_key.remove(&key);
             }
             ends
         }));
@@ -200,6 +234,16 @@ impl Registry {
     fn lock(&self) -> MutexGuard<'_, Pools> {
         // The map is whole whatever panicked beside it.
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pools {
+    /// Tells all pools of a namespace.
+    fn tell(&self, namespace: &str, message: impl Fn() -> Message) {
+        for entry in self.by_key.values().filter(|entry| *entry.namespace == *namespace) {
+            // A pool that has just ended has nothing to do with it.
+            let _ = entry.pool.send(message());
+        }
     }
 }
 

@@ -14,13 +14,14 @@ use super::event::{Action, Event, Failure, Millis, OpenId, PollId, WorkerId};
 use super::key::{Poll, PoolKey};
 use super::machine::Pool;
 use super::proof::{Candidate, Proven};
+use super::roster::Roster;
 use super::scaling;
 use super::status::{self, PoolStatus};
 use super::task;
 use super::totals::{self, Totals};
 use crate::metrics::pool::PoolMetrics;
 use crate::replicas::Replicas;
-use crate::topology::VirtualNamespace;
+use crate::topology::{Member, VirtualNamespace};
 
 /// How long a pool without anything is kept.
 pub const IDLE: Duration = Duration::from_secs(60);
@@ -49,6 +50,10 @@ pub enum Message {
     Offered(Box<Offered>),
     /// The other replicas have answered an offer.
     OfferEnded(OpenId, bool),
+    /// The namespace has other members.
+    MembersChanged(Arc<VirtualNamespace>),
+    /// The namespace is gone.
+    NamespaceGone,
     /// The control server stops.
     Drain,
     /// An operator wants to know how it stands.
@@ -62,6 +67,8 @@ pub struct Arrival {
     pub id: PollId,
     /// What it says.
     pub poll: Poll,
+    /// Its namespace.
+    pub namespace: Arc<VirtualNamespace>,
     /// By when it must have an answer.
     pub answer_by: Instant,
     /// Where the answer goes.
@@ -99,6 +106,15 @@ pub(super) struct Parked {
     pub came: Instant,
 }
 
+/// A poll of the pool's own on a cluster.
+#[derive(Debug)]
+pub(super) struct OnCluster {
+    /// The member's number.
+    pub member: usize,
+    /// How it was reached.
+    pub through: Arc<Member>,
+}
+
 /// A task that is on its way through the pool.
 #[derive(Debug)]
 pub(super) struct Task {
@@ -129,7 +145,7 @@ pub struct Surroundings {
 pub struct Shell {
     pub(super) pool: Pool,
     pub(super) key: PoolKey,
-    pub(super) namespace: Arc<VirtualNamespace>,
+    pub(super) roster: Roster,
     pub(super) around: Surroundings,
     /// To itself: what open polls and receipts report to.
     pub(super) own: mpsc::UnboundedSender<Message>,
@@ -141,7 +157,7 @@ pub struct Shell {
     pub(super) draining: bool,
     pub(super) proven: Proven,
     pub(super) candidates: HashMap<OpenId, Candidate>,
-    pub(super) open: HashMap<OpenId, usize>,
+    pub(super) open: HashMap<OpenId, OnCluster>,
     pub(super) tasks: HashMap<OpenId, Task>,
     pub(super) failures: HashMap<OpenId, Status>,
     pub(super) metrics: PoolMetrics,
@@ -155,7 +171,7 @@ impl Shell {
     /// A pool for polls like `newest`. `own` sends to the receiver that [`Shell::run`] is given.
     #[must_use]
     pub fn new(
-        namespace: Arc<VirtualNamespace>,
+        namespace: &Arc<VirtualNamespace>,
         newest: Poll,
         around: Surroundings,
         own: mpsc::UnboundedSender<Message>,
@@ -163,11 +179,11 @@ impl Shell {
     ) -> Self {
         let peers = !around.replicas.is_empty();
         let shown = around.totals.share();
-        Self {
-            pool: Pool::new(newest.kind, namespace.members.len(), peers),
+        let mut shell = Self {
+            pool: Pool::new(newest.kind, peers),
             key: newest.key.clone(),
             instance_key: instance_key(&around.server),
-            namespace,
+            roster: Roster::default(),
             around,
             own,
             newest,
@@ -183,7 +199,9 @@ impl Shell {
             shown,
             began: Instant::now(),
             actions: Vec::new(),
-        }
+        };
+        shell.members_changed(namespace);
+        shell
     }
 
     /// Runs until the pool has been idle for [`IDLE`] and `may_end` agrees.
@@ -220,8 +238,13 @@ impl Shell {
 
     fn on(&mut self, message: Message) {
         match message {
-            Message::Came(arrival) if self.is_proven(&arrival) => self.joined(*arrival),
-            Message::Came(arrival) => self.prove(*arrival),
+            Message::Came(arrival) => {
+                self.members_changed(&arrival.namespace);
+                match self.is_proven(&arrival) {
+                    true => self.joined(*arrival),
+                    false => self.prove(*arrival),
+                }
+            }
             Message::Proved(id, result) => self.proved(id, result),
             Message::Left(poll) => {
                 self.parked.remove(&poll);
@@ -241,6 +264,8 @@ impl Shell {
                 }
                 self.step(Event::OfferEnded { task, taken });
             }
+            Message::MembersChanged(namespace) => self.members_changed(&namespace),
+            Message::NamespaceGone => self.namespace_gone(),
             Message::Drain => {
                 self.draining = true;
                 self.step(Event::Drain);
@@ -251,7 +276,7 @@ impl Shell {
     }
 
     pub(super) fn joined(&mut self, arrival: Arrival) {
-        let Arrival { id: poll, poll: newest, answer_by, answer } = arrival;
+        let Arrival { id: poll, poll: newest, answer_by, answer, .. } = arrival;
         let (worker, answer_by) = (newest.worker, self.millis(answer_by));
         self.newest = newest;
         self.parked.insert(poll, Parked { answer, came: Instant::now() });
@@ -259,7 +284,7 @@ impl Shell {
     }
 
     fn ended(&mut self, open: OpenId, result: Result<Bytes, Status>) {
-        let Some(member) = self.open.remove(&open) else { return };
+        let Some(OnCluster { member, through }) = self.open.remove(&open) else { return };
         match result {
             Ok(body) if task::is_task(&body) => {
                 let expires = self.brought(open, member, body, self.pool.waiting() == 0);
@@ -278,9 +303,14 @@ impl Shell {
                     }
                     failure => failure,
                 };
-                let (member, task_queue) = (self.member_name(member), &self.newest.task_queue);
-                self.metrics.failed(member, status.code());
-                tracing::debug!(member, task_queue, %status, "a poll failed");
+                let (name, task_queue) = (&through.name, &self.newest.task_queue);
+                self.metrics.failed(name, status.code());
+                tracing::debug!(member = %name, task_queue, %status, "a poll failed");
+                if self.roster.get(member).is_some_and(|now| !Arc::ptr_eq(now, &through)) {
+                    // It says nothing of how the member is reached now.
+                    self.step(Event::PollEnded { open });
+                    return;
+                }
                 self.failures.insert(open, status);
                 self.step(Event::PollFailed { open, failure });
                 self.failures.clear();
@@ -301,11 +331,8 @@ impl Shell {
     /// Another replica's task becomes this pool's own, if a worker waits for it.
     fn offered(&mut self, offered: Offered) {
         let Offered { body, cluster, namespace, expires, taken } = offered;
-        let mut members = self.namespace.members.iter();
-        let member =
-            members.position(|m| *cluster == **m.cluster.name() && namespace == m.namespace);
-        let Some(member) = member else {
-            // The other replica may have gone meanwhile.
+        let Some(member) = self.roster.find(&cluster, &namespace) else {
+            // It could not be given back from here. The other replica may have gone meanwhile.
             let _ = taken.send(false);
             return;
         };
@@ -341,10 +368,6 @@ impl Shell {
     fn show(&mut self) {
         self.metrics.show(&self.pool);
         self.shown.show(&self.pool, self.tasks.len());
-    }
-
-    pub(super) fn member_name(&self, member: usize) -> &str {
-        self.namespace.members.get(member).map_or("", |m| &m.name)
     }
 }
 

@@ -10,8 +10,6 @@ pub type PoolStatus = Message;
 
 /// Looks at a pool.
 pub(super) fn of(shell: &Shell) -> PoolStatus {
-    let members = shell.namespace.members.iter().enumerate();
-    let open = members.map(|(n, member)| (member.name.to_string(), shell.pool.open_on(n) as u64));
     let held = shell.tasks.values().filter(|task| task.held);
     let oldest = held.map(|task| task.came.elapsed().as_millis() as u64).max();
     PoolStatus {
@@ -19,7 +17,7 @@ pub(super) fn of(shell: &Shell) -> PoolStatus {
         task_queue: shell.newest.task_queue.clone(),
         kind: kind(shell.newest.kind).to_owned(),
         parked_polls: shell.pool.waiting() as u64,
-        open_polls: open.collect(),
+        open_polls: shell.roster.open_polls(|n| shell.pool.open_on(n)).into_iter().collect(),
         held_tasks: shell.pool.held() as u64,
         oldest_held_ms: oldest.unwrap_or(0),
         tasks: shell.metrics.counts.tasks,

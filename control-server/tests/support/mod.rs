@@ -16,7 +16,7 @@ use panko_control_server::pool::registry::Registry;
 use panko_control_server::pool::shell::Answer;
 use panko_control_server::raw::RawCodec;
 use panko_control_server::replicas::Replicas;
-use panko_control_server::topology::Topology;
+use panko_control_server::topology::{Topology, VirtualNamespace};
 use panko_proto::rpc::Method;
 use panko_routing::wire::fields::{last_bytes, put_bytes};
 use tokio::net::TcpListener;
@@ -26,6 +26,7 @@ use tonic::server::{Grpc, UnaryService};
 use tonic::{Request, Response, Status};
 
 pub const ACTIVITY: &str = "/temporal.api.workflowservice.v1.WorkflowService/PollActivityTaskQueue";
+pub const WORKFLOW: &str = "/temporal.api.workflowservice.v1.WorkflowService/PollWorkflowTaskQueue";
 
 /// What the fake does and has seen.
 #[derive(Default)]
@@ -38,6 +39,8 @@ pub struct FakeCluster {
     pub exhausted: Mutex<usize>,
     /// How much later than a second before its deadline it answers an empty poll.
     pub late: Mutex<Duration>,
+    /// With what it ends the polls that wait.
+    ends: Mutex<Option<Status>>,
     /// Polls that it has been sent.
     pub polls: Mutex<Vec<Bytes>>,
     /// Other calls that it has been sent: the RPC's name and the request.
@@ -53,6 +56,12 @@ impl FakeCluster {
         self.came.notify_waiters();
     }
 
+    /// Has it end the polls that wait, and those that come, with an error.
+    pub fn end_polls(&self, status: Status) {
+        *self.ends.lock().unwrap() = Some(status);
+        self.came.notify_waiters();
+    }
+
     async fn answer(&self, method: &'static Method, call: Request<Bytes>) -> Result<Bytes, Status> {
         let shown = call.metadata().get("authorization").and_then(|v| v.to_str().ok());
         let accepts = self.accepts.lock().unwrap().clone();
@@ -63,7 +72,7 @@ impl FakeCluster {
         let timeout = timeout.and_then(|t| t.strip_suffix('m')).and_then(|t| t.parse().ok());
         let timeout = Duration::from_millis(timeout.unwrap_or(10_000));
         let body = call.into_inner();
-        if method.path != ACTIVITY {
+        if ![ACTIVITY, WORKFLOW].contains(&method.path) {
             self.calls.lock().unwrap().push((method.name, body));
             return Ok(Bytes::new());
         }
@@ -81,6 +90,9 @@ impl FakeCluster {
         let until = Instant::now() + timeout - Duration::from_secs(1) + late;
         loop {
             let came = self.came.notified();
+            if let Some(status) = self.ends.lock().unwrap().clone() {
+                return Err(status);
+            }
             if let Some(task) = self.tasks.lock().unwrap().pop_front() {
                 return Ok(task);
             }
@@ -106,7 +118,9 @@ impl UnaryService<Bytes> for Unary {
 /// Pools of one control server over fakes of as many clusters as wanted.
 pub struct World {
     pub fakes: Vec<Arc<FakeCluster>>,
-    pub topology: Topology,
+    addresses: Vec<String>,
+    namespaces: Vec<String>,
+    pub namespace: Arc<VirtualNamespace>,
     pub pools: Arc<Registry>,
     pub metrics: Arc<Metrics>,
 }
@@ -118,8 +132,8 @@ impl World {
 
     /// Each fake serves the virtual namespace with all of these.
     pub async fn with(clusters: usize, namespaces: &[&str], limits: Limits) -> Self {
-        let (mut fakes, mut yaml, mut members) = (Vec::new(), String::new(), String::new());
-        for n in 0..clusters {
+        let (mut fakes, mut addresses) = (Vec::new(), Vec::new());
+        for _ in 0..clusters {
             let fake = Arc::new(FakeCluster::default());
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
@@ -134,32 +148,47 @@ impl World {
             // Not tonic's server: that one ends calls at their deadlines, which a cluster need not.
             tokio::spawn(axum::serve(listener, router).into_future());
             fakes.push(fake);
-            yaml += &format!("  - {{ name: c{n}, address: \"{address}\" }}\n");
-            for namespace in namespaces {
-                members += &format!("      - {{ cluster: c{n}, namespace: {namespace} }}\n");
-            }
+            addresses.push(address.to_string());
         }
-        let yaml =
-            format!("clusters:\n{yaml}namespaces:\n  - name: orders\n    members:\n{members}");
-        let config = Config::parse(&yaml, std::path::Path::new("panko.yaml")).unwrap();
+        let namespaces: Vec<_> = namespaces.iter().map(|name| (*name).to_owned()).collect();
+        let all: Vec<_> = addresses.iter().enumerate().map(|(n, at)| (n, at.as_str())).collect();
+        let config = config(&all, &namespaces);
         let metrics = Metrics::new();
         let replicas = Replicas::new(&config).unwrap();
-        let topology = Topology::new(&config.clusters, &config.namespaces, None).unwrap();
+        let namespace = namespace(&config);
         let pools = Registry::new(limits, replicas, metrics.clone());
-        Self { fakes, topology, pools, metrics }
+        Self { fakes, addresses, namespaces, namespace, pools, metrics }
+    }
+
+    /// The namespace as it is from now on with these clusters only.
+    pub fn members(&self, clusters: &[usize]) -> Arc<VirtualNamespace> {
+        let at = |n: &usize| (*n, self.addresses[*n].as_str());
+        namespace(&config(&clusters.iter().map(at).collect::<Vec<_>>(), &self.namespaces))
+    }
+
+    /// The namespace with one cluster, which is now where another one was.
+    pub fn moved(&self, cluster: usize, to: usize) -> Arc<VirtualNamespace> {
+        namespace(&config(&[(cluster, &self.addresses[to])], &self.namespaces))
     }
 
     /// A worker's poll for activities. `extra` are more bytes of its request.
     pub async fn poll(&self, authorization: &str, extra: &[u8]) -> Result<Answer, Status> {
-        let poll = worker_poll(authorization, extra);
-        let namespace = self.topology.namespace("orders").unwrap();
+        self.poll_of(&self.namespace, worker_poll(ACTIVITY, authorization, extra)).await
+    }
+
+    /// A worker's poll while the namespace is like this.
+    pub async fn poll_of(
+        &self,
+        namespace: &Arc<VirtualNamespace>,
+        poll: Poll,
+    ) -> Result<Answer, Status> {
         let answer_by = Instant::now() + Duration::from_secs(10);
         self.pools.park(namespace, poll, "", answer_by).await
     }
 
     /// The key of the pool of such polls.
     pub fn key(&self, authorization: &str) -> PoolKey {
-        worker_poll(authorization, b"").key
+        worker_poll(ACTIVITY, authorization, b"").key
     }
 
     /// The sum of a metric's series.
@@ -170,7 +199,29 @@ impl World {
     }
 }
 
-fn worker_poll(authorization: &str, extra: &[u8]) -> Poll {
+/// A file with these clusters, each serving `orders` with all of these namespaces.
+fn config(clusters: &[(usize, &str)], namespaces: &[String]) -> Config {
+    let (mut yaml, mut members) = (String::new(), String::new());
+    for (n, address) in clusters {
+        yaml += &format!("  - {{ name: c{n}, address: \"{address}\" }}\n");
+        for namespace in namespaces {
+            members += &format!("      - {{ cluster: c{n}, namespace: {namespace} }}\n");
+        }
+    }
+    let yaml = format!("clusters:\n{yaml}namespaces:\n  - name: orders\n    members:\n{members}");
+    Config::parse(&yaml, std::path::Path::new("panko.yaml")).unwrap()
+}
+
+fn namespace(config: &Config) -> Arc<VirtualNamespace> {
+    Topology::new(&config.clusters, &config.namespaces, None)
+        .unwrap()
+        .namespace("orders")
+        .unwrap()
+        .clone()
+}
+
+/// A worker's poll. `extra` are more bytes of its request.
+pub fn worker_poll(path: &str, authorization: &str, extra: &[u8]) -> Poll {
     let mut metadata = tonic::metadata::MetadataMap::new();
     metadata.insert("authorization", authorization.parse().unwrap());
     let (mut queue, mut body) = (Vec::new(), Vec::new());
@@ -179,7 +230,7 @@ fn worker_poll(authorization: &str, extra: &[u8]) -> Poll {
     put_bytes(&mut body, 2, &queue);
     put_bytes(&mut body, 8, b"worker");
     body.extend_from_slice(extra);
-    let method = Method::by_path(ACTIVITY).unwrap();
+    let method = Method::by_path(path).unwrap();
     let caller = Caller::of(&metadata);
     Poll::read(method, caller, &Callers::default(), body.into()).unwrap()
 }

@@ -19,13 +19,25 @@ pub(super) const OFFER: Millis = 100;
 /// A message between replicas.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Letter {
-    Offer { to: usize, from: usize, task: OpenId },
-    Answer { to: usize, task: OpenId, taken: bool },
+    Offer {
+        to: usize,
+        from: usize,
+        task: OpenId,
+    },
+    Answer {
+        to: usize,
+        task: OpenId,
+        taken: bool,
+    },
+    /// Not of a replica's: whoever knows the namespace's members tells of them.
+    Members {
+        to: usize,
+    },
 }
 
 impl World {
     pub(super) fn act(&mut self, at: usize, action: Action) -> Checked {
-        let (now, kind, members) = (self.now, self.kind, self.members);
+        let (now, kind) = (self.now, self.kind);
         let replica = &mut self.replicas[at];
         match action {
             Action::Open { open, member, backing, length, share } => {
@@ -34,14 +46,17 @@ impl World {
                 must!(now + length - EARLY <= answer_by, "the open poll outlives its worker's");
                 must!((0.0..=1.0).contains(&share), "a share of {share}");
                 must!(replica.draining.is_none(), "a server that stops opens a poll");
+                let (member, is_in) = replica.roster[member];
+                must!(is_in, "a poll on a member that has left");
                 let poll = OnCluster { member, ends: now + length - EARLY };
                 must!(replica.open.insert(open, poll).is_none(), "one id twice");
-                let waiting = replica.waiting.len();
-                let bound = match kind {
-                    Kind::Workflow | Kind::Sticky => waiting.max(members),
-                    Kind::Activity | Kind::Nexus => waiting,
+                let alone = replica.open.values().filter(|poll| poll.member == member).count() == 1;
+                let allowed = match kind {
+                    Kind::Workflow | Kind::Sticky => alone && !replica.waiting.is_empty(),
+                    Kind::Activity | Kind::Nexus => false,
                 };
-                must!(replica.open.len() <= bound, "{kind:?}: more polls open than workers wait");
+                let fits = replica.open.len() <= replica.waiting.len();
+                must!(fits || allowed, "{kind:?}: more polls open than workers wait");
             }
             Action::Withdraw => {
                 must!(replica.open.len() > replica.waiting.len(), "withdrawn under a worker");
@@ -113,6 +128,7 @@ impl World {
                     }
                     self.send(to, Event::OfferEnded { task, taken })?;
                 }
+                Letter::Members { to } => self.hear_of_members(to)?,
                 Letter::Offer { to, from, task } if self.replicas[to].gone => {
                     self.answer_offer(Some((from, task)), false);
                 }

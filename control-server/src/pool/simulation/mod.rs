@@ -6,6 +6,7 @@
 //! broken on purpose: the same checks have to find each of them.
 
 mod acts;
+mod comings;
 mod mutant;
 mod replica;
 mod world;

@@ -2,7 +2,7 @@
 
 use super::super::event::{Action, Event, OpenId};
 use super::super::machine::Pool;
-use super::replica::Act;
+use super::replica::{Act, Replica};
 
 /// How a pool is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +25,19 @@ pub enum Mutant {
     LastComeFirstServed,
     /// Polls are withdrawn although workers wait for what they bring.
     WithdrawAlways,
+    /// Polls are opened on a member that has left.
+    PollWhoLeft,
+    /// The polls on a member that leaves are cancelled.
+    CancelWhoLeft,
+    /// What a member that has left gave is forgotten.
+    ForgetTasksOfWhoLeft,
+    /// No poll is opened on a member that joins a pool at work, or comes back.
+    NoPollForWhoJoined,
 }
 
 impl Mutant {
     /// All that are broken.
-    pub const BROKEN: [Mutant; 8] = [
+    pub const BROKEN: [Mutant; 12] = [
         Mutant::CancelOnLoss,
         Mutant::ForgetHeld,
         Mutant::NoGiveBack,
@@ -38,13 +46,36 @@ impl Mutant {
         Mutant::NoDrain,
         Mutant::LastComeFirstServed,
         Mutant::WithdrawAlways,
+        Mutant::PollWhoLeft,
+        Mutant::CancelWhoLeft,
+        Mutant::ForgetTasksOfWhoLeft,
+        Mutant::NoPollForWhoJoined,
     ];
 
-    /// What the broken pool hears instead of an event.
-    pub fn hears(self, event: Event, pool: &Pool) -> Event {
+    /// What the broken pool does before all else when it hears an event.
+    pub fn reacts(self, event: Event, replica: &Replica) -> Vec<Act> {
         match (self, event) {
-            (Mutant::ForgetHeld, Event::TaskCame { open, .. }) if pool.waiting() == 0 => {
+            (Mutant::CancelWhoLeft, Event::MemberLeft { member }) => {
+                vec![Act::CancelsOn(replica.roster[member].0)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the broken pool hears instead of an event.
+    pub fn hears(self, event: Event, replica: &Replica) -> Event {
+        match (self, event) {
+            (Mutant::ForgetHeld, Event::TaskCame { open, .. }) if replica.waiting.is_empty() => {
                 Event::PollEnded { open }
+            }
+            (Mutant::ForgetTasksOfWhoLeft, Event::TaskCame { open, .. })
+                if replica.has_left(replica.tasks[&open].member) =>
+            {
+                Event::PollEnded { open }
+            }
+            (Mutant::PollWhoLeft, Event::MemberLeft { .. }) => Event::Tick,
+            (Mutant::NoPollForWhoJoined, Event::MemberJoined { member }) => {
+                Event::MemberLeft { member }
             }
             (Mutant::KeepWhatWasTaken, Event::OfferEnded { task, .. }) => {
                 Event::OfferEnded { task, taken: false }

@@ -32,6 +32,8 @@ pub struct InPool {
 pub enum Act {
     Does(Action),
     CancelsAll,
+    /// All that are open on a member.
+    CancelsOn(usize),
     HandsToTheNewest(OpenId),
 }
 
@@ -40,6 +42,8 @@ pub enum Act {
 pub struct Replica {
     pub pool: Pool,
     pub mutant: Mutant,
+    /// The members that it knows, in the order of its numbers for them, and whether they are in.
+    pub roster: Vec<(usize, bool)>,
     /// Waiting polls: when each must have its answer.
     pub waiting: BTreeMap<PollId, Millis>,
     pub open: BTreeMap<OpenId, OnCluster>,
@@ -50,16 +54,22 @@ pub struct Replica {
 }
 
 impl Replica {
-    pub fn new(kind: Kind, members: usize, mutant: Mutant) -> Self {
-        Self {
-            pool: Pool::new(kind, members, true),
+    /// One that begins with these members.
+    pub fn new(kind: Kind, mutant: Mutant, is_in: &[bool], now: Millis) -> Self {
+        let mut replica = Self {
+            pool: Pool::new(kind, true),
             mutant,
+            roster: Vec::new(),
             waiting: BTreeMap::new(),
             open: BTreeMap::new(),
             tasks: HashMap::new(),
             draining: None,
             gone: false,
+        };
+        for event in replica.learns(is_in) {
+            replica.pool.handle(now, event, &mut Vec::new());
         }
+        replica
     }
 
     /// Whether it takes polls.
@@ -67,11 +77,40 @@ impl Replica {
         !self.gone && self.draining.is_none()
     }
 
+    /// Takes over which members are in. What its pool is told of that.
+    pub fn learns(&mut self, is_in: &[bool]) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (member, (of, known)) in self.roster.iter_mut().enumerate() {
+            match (*known, is_in[*of]) {
+                (true, false) => events.push(Event::MemberLeft { member }),
+                (false, true) => events.push(Event::MemberJoined { member }),
+                // It may be reached in another way now.
+                (true, true) => events.push(Event::MemberJoined { member }),
+                (false, false) => {}
+            }
+            *known = is_in[*of];
+        }
+        for of in (0..is_in.len()).filter(|of| is_in[*of]) {
+            if self.roster.iter().all(|(known, _)| *known != of) {
+                events.push(Event::MemberJoined { member: self.roster.len() });
+                self.roster.push((of, true));
+            }
+        }
+        events
+    }
+
+    /// Whether a member is not in any more, as far as it knows.
+    pub fn has_left(&self, member: usize) -> bool {
+        self.roster.contains(&(member, false))
+    }
+
     pub fn hears(&mut self, now: Millis, event: Event) -> Vec<Act> {
         let mut actions = Vec::new();
-        let event = self.mutant.hears(event, &self.pool);
+        let mut acts = self.mutant.reacts(event, self);
+        let event = self.mutant.hears(event, self);
         self.pool.handle(now, event, &mut actions);
-        self.mutant.does(actions, &mut self.pool)
+        acts.extend(self.mutant.does(actions, &mut self.pool));
+        acts
     }
 
     /// When something happens to it by itself.

@@ -28,7 +28,8 @@ pub struct World {
     pub(super) random: SmallRng,
     pub(super) kind: Kind,
     pub(super) mutant: Mutant,
-    pub(super) members: usize,
+    /// Which of all members are in the namespace.
+    pub(super) is_in: Vec<bool>,
     pub(super) up: Vec<bool>,
     /// Which clusters end polls that are withdrawn.
     pub(super) withdraws: Vec<bool>,
@@ -67,11 +68,11 @@ impl World {
             random,
             kind,
             mutant,
-            members,
+            is_in: vec![true; members],
             up: vec![true; members],
             withdraws: vec![false; members],
             backlog: vec![VecDeque::new(); members],
-            replicas: vec![Replica::new(kind, members, mutant)],
+            replicas: vec![Replica::new(kind, mutant, &vec![true; members], 1)],
             letters: Vec::new(),
             finished: HashSet::new(),
             last: None,
@@ -87,16 +88,21 @@ impl World {
 
     fn join(&mut self) {
         if self.replicas.iter().filter(|r| !r.gone).count() < REPLICAS {
-            self.replicas.push(Replica::new(self.kind, self.members, self.mutant));
+            self.replicas.push(Replica::new(self.kind, self.mutant, &self.is_in, self.now));
         }
     }
 
     pub(super) fn send(&mut self, at: usize, event: Event) -> Checked {
-        let mut cancels = false;
+        let mut cancelled: Vec<OpenId> = Vec::new();
         for act in self.replicas[at].hears(self.now, event) {
             match act {
                 Act::Does(action) => self.act(at, action)?,
-                Act::CancelsAll => cancels = true,
+                Act::CancelsAll => cancelled.extend(self.replicas[at].open.keys()),
+                Act::CancelsOn(member) => {
+                    let open = self.replicas[at].open.iter();
+                    let own = open.filter(|(_, poll)| poll.member == member);
+                    cancelled.extend(own.map(|(&open, _)| open));
+                }
                 Act::HandsToTheNewest(task) => {
                     let newest = self.replicas[at].waiting.last_key_value().map(|(&poll, _)| poll);
                     if let Some(poll) = newest {
@@ -110,12 +116,12 @@ impl World {
         must!(pool.waiting() == replica.waiting.len(), "{kind:?}: polls are missing");
         must!(pool.open() == replica.open.len(), "{kind:?}: open polls are missing");
         must!(pool.held() == replica.tasks.len(), "{kind:?}: held tasks are missing");
-        if cancels { self.cancel_all(at) } else { Ok(()) }
+        self.cancel(at, cancelled)
     }
 
     /// A poll that is cancelled takes a task with it that is on its way.
-    fn cancel_all(&mut self, at: usize) -> Checked {
-        for open in self.replicas[at].open.keys().copied().collect::<Vec<_>>() {
+    fn cancel(&mut self, at: usize, polls: Vec<OpenId>) -> Checked {
+        for open in polls {
             let Some(poll) = self.replicas[at].open.remove(&open) else { continue };
             let lost =
                 self.up[poll.member].then(|| self.backlog[poll.member].pop_front()).flatten();
@@ -225,7 +231,7 @@ impl World {
     }
 
     pub fn something_happens(&mut self) -> Checked {
-        let member = self.random.random_range(0..self.members);
+        let member = self.random.random_range(0..self.is_in.len());
         let Some(at) = self.one_that_serves() else {
             self.join();
             return Ok(());
@@ -255,6 +261,7 @@ impl World {
                 self.replicas[at].draining = Some(self.now);
                 self.send(at, Event::Drain)?;
             }
+            72..75 => self.members_change()?,
             _ => {
                 let at_most = [1, 10, 100, 1_000, 10_000][self.random.random_range(0..5)];
                 self.pass(at_most)?;
@@ -268,13 +275,21 @@ impl World {
         self.next_task += 1;
     }
 
+    /// Tasks that are to come to a worker: not those that nobody has taken from a member that has left.
     fn unfinished(&self) -> usize {
-        self.next_task as usize - self.finished.len()
+        let left = self.is_in.iter().zip(&self.backlog).filter(|(is_in, _)| !**is_in);
+        let out_of_reach: usize = left.map(|(_, backlog)| backlog.len()).sum();
+        self.next_task as usize - self.finished.len() - out_of_reach
     }
 
-    /// All clusters are up and a worker polls all the time: everything has to come to it.
+    /// All clusters are up and a worker polls all the time: everything has to come to it. Some that have
+    /// left are back, others are not.
     pub fn settle(&mut self) -> Checked {
         self.up.fill(true);
+        for is_in in &mut self.is_in {
+            *is_in |= self.random.random_bool(0.5);
+        }
+        self.tell_of_members()?;
         let deadline = self.now + 90_000 + self.unfinished() as Millis * 1_000;
         while self.unfinished() > 0 {
             must!(self.now < deadline, "{} tasks do not come to a worker", self.unfinished());
@@ -314,7 +329,7 @@ impl World {
         while self.unfinished() > 0 || (added.len() as u64) < tasks {
             if self.now - began >= added.len() as Millis * 1_000 && (added.len() as u64) < tasks {
                 // Not in step with the polls.
-                self.add_task(added.len() % self.members);
+                self.add_task(added.len() % self.is_in.len());
                 added.push(self.now);
             }
             if self.replicas[0].waiting.is_empty() {
