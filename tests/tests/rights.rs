@@ -8,7 +8,8 @@ use panko_tests::sandbox::{options, start_with};
 const EVEN: [(&str, u32); 2] = [("a", 1), ("b", 1)];
 
 /// One call of each service that is not for callers of Temporal's API.
-const PATHS: [&str; 5] = [
+const PATHS: [&str; 6] = [
+    "/panko.v1.AdminService/Apply",
     "/panko.v1.PlacementService/StreamPlacements",
     "/panko.v1.AdminService/ChangePlacement",
     "/panko.v1.AdminService/ForgetFilters",
@@ -33,6 +34,20 @@ async fn strangers_are_refused_where_there_is_a_token() -> Result<()> {
             ensure!(answer.message.contains("token"), "{answer:?}");
         }
     }
+    // An Envoy fetches its clusters with the token alone.
+    let fetch = async |node: &str| {
+        let body = format!(r#"{{"version_info": "", "node": {node}}}"#);
+        let headers = [("content-type", "application/json")];
+        let path = panko_control_server::cds::PATH;
+        connection.send(path, &headers, &[body.as_bytes()], End::Flag).await
+    };
+    for node in [r#"{"id": "envoy-1"}"#, r#"{"metadata": {"panko_token": "guessed"}}"#] {
+        let answer = fetch(node).await?;
+        ensure!(answer.http == 401, "{node}: {answer:?}");
+    }
+    let token = std::fs::read_to_string(sandbox.data_dir().join("peers-token"))?;
+    let answer = fetch(&format!(r#"{{"metadata": {{"panko_token": "{token}"}}}}"#)).await?;
+    ensure!(answer.http == 200, "{answer:?}");
     // Not through Envoy either.
     let envoy = Connection::open(sandbox.addresses().address).await?;
     for path in PATHS {
