@@ -12,6 +12,8 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Config;
 use crate::desired::Desired;
 use crate::operate::apply::ApplyArgs;
+use crate::operate::leftovers::{LeftoversArgs, leftovers};
+use crate::operate::schedules::{self, SchedulesVerb};
 use crate::operate::verbs::{
     ChangeVerb, ExplainArgs, FiltersArgs, HistoryArgs, NamespaceArgs, StatusArgs,
 };
@@ -67,6 +69,9 @@ enum Verb {
     /// Show where calls on a workflow, or on another key, go, and why.
     #[command(after_help = "Example:\n  panko explain --workflow-id order-17")]
     Explain(ExplainArgs),
+    /// Show schedules, or move them to the owners of their slots.
+    #[command(subcommand)]
+    Schedules(SchedulesVerb),
     /// Look through all open workflows for ids that are open on several clusters.
     Verify(NamespaceArgs),
     /// Show the filters and what each has acknowledged, or forget those of an Envoy that is gone for good.
@@ -87,6 +92,9 @@ enum Status {
     /// The members: who owns how many slots, and what a handover waits for.
     #[command(after_help = "Example:\n  panko status placement --watch")]
     Placement(StatusArgs),
+    /// What a member has that never ends by itself: schedules, cron workflows, workflows that continue as new.
+    #[command(after_help = "Example:\n  panko status leftovers a")]
+    Leftovers(LeftoversArgs),
 }
 
 /// Which panko.yaml.
@@ -114,6 +122,9 @@ pub async fn run(panko: Panko) -> ExitCode {
         Verb::Status(Status::Polls(args)) => run_status_polls(&args, panko.output).await,
         Verb::Status(Status::Placement(args)) => operate::status(&args, panko.output).await,
         Verb::Apply(args) => operate::apply::apply(&args, panko.output).await,
+        Verb::Status(Status::Leftovers(args)) => leftovers(&args, panko.output).await,
+        Verb::Schedules(SchedulesVerb::List(args)) => schedules::list(&args, panko.output).await,
+        Verb::Schedules(SchedulesVerb::Move(args)) => schedules::moved(&args, panko.output).await,
         Verb::Change(verb) => {
             let (args, change) = verb.read();
             operate::change(&args, change, panko.output).await

@@ -32,6 +32,7 @@ pub mod raw;
 pub mod reflection;
 pub mod replica_service;
 pub mod replicas;
+pub mod schedules;
 pub mod serve;
 pub mod status_polls;
 pub mod timestamp;

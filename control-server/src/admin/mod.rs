@@ -3,10 +3,14 @@
 //! * [`verbs`] — what they ask for, as a change of a placement.
 //! * [`counts`] — about how many workflows are concerned.
 //! * [`explain`] — where calls on a key go.
+//! * [`schedules`] — which there are, and how they move.
+//! * [`leftovers`] — what a member has that never ends.
 //! * [`verify`] — whether an id is open on several members.
 
 mod counts;
 mod explain;
+mod leftovers;
+mod schedules;
 mod verbs;
 mod verify;
 
@@ -18,15 +22,19 @@ use panko_proto::v1::{
     ApplyRequest, ApplyResponse, ChangePlacementRequest, ChangePlacementResponse, ExplainRequest,
     ExplainResponse, FilterStatus, ForgetFiltersRequest, ForgetFiltersResponse,
     GetPlacementRequest, GetPlacementResponse, HistoryEntry, ListHistoryRequest,
-    ListHistoryResponse, MemberStatus, VerifyRequest, VerifyResponse,
+    ListHistoryResponse, ListLeftoversRequest, ListLeftoversResponse, ListSchedulesRequest,
+    ListSchedulesResponse, MemberStatus, MoveScheduleRequest, MoveScheduleResponse, VerifyRequest,
+    VerifyResponse,
 };
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
 use crate::apply;
+use crate::frontend::Starts;
 use crate::placements::{Error, PlacementsHolder, now};
 use crate::replica_service::Guard;
 use crate::replicas::Replicas;
+use crate::schedules::Mover;
 use crate::topology::{VirtualNamespace, member_name};
 
 /// How many entries of a history are shown when nothing is said.
@@ -35,6 +43,7 @@ const ENTRIES: u32 = 50;
 /// The service.
 pub struct Service {
     placements: Arc<PlacementsHolder>,
+    mover: Arc<Mover>,
 }
 
 impl Service {
@@ -44,7 +53,9 @@ impl Service {
         placements: Arc<PlacementsHolder>,
         replicas: &Replicas,
     ) -> InterceptedService<AdminServiceServer<Self>, Guard> {
-        let service = Self { placements };
+        let starts = Starts::new(placements.clone(), replicas.server());
+        let mover = Arc::new(Mover::new(placements.clone(), starts));
+        let service = Self { placements, mover };
         InterceptedService::new(AdminServiceServer::new(service), Guard::new(replicas))
     }
 
@@ -182,5 +193,26 @@ impl AdminService for Service {
         request: Request<VerifyRequest>,
     ) -> Result<Response<VerifyResponse>, Status> {
         self.verified(&request.into_inner().namespace).await.map(Response::new)
+    }
+
+    async fn list_schedules(
+        &self,
+        request: Request<ListSchedulesRequest>,
+    ) -> Result<Response<ListSchedulesResponse>, Status> {
+        self.schedules(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn move_schedule(
+        &self,
+        request: Request<MoveScheduleRequest>,
+    ) -> Result<Response<MoveScheduleResponse>, Status> {
+        self.schedule_moved(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_leftovers(
+        &self,
+        request: Request<ListLeftoversRequest>,
+    ) -> Result<Response<ListLeftoversResponse>, Status> {
+        self.leftovers(request.into_inner()).await.map(Response::new)
     }
 }

@@ -5,6 +5,7 @@
 //! * [`gather`] — asked of every member and merged.
 //! * [`second_chance`] — calls on a key that its slot's owner does not find.
 //! * [`starts`] — start-type calls that look where their key lives first.
+//! * [`schedules`] — calls on a schedule that may be on its way to another member.
 //! * [`reuse`] — whether an id that was used before may begin anew elsewhere.
 //! * [`broadcast`] — told to every member.
 //! * [`nexus_endpoints`] — told to every cluster, under ids of each one's own.
@@ -24,6 +25,7 @@ mod page_token;
 mod polls;
 mod reply;
 mod reuse;
+mod schedules;
 mod second_chance;
 mod starts;
 

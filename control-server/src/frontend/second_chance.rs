@@ -8,7 +8,7 @@ use panko_proto::rpc::{Class, Method};
 use panko_routing::placement::Starts;
 use panko_routing::wire::fields::first_at;
 use panko_routing::{Dialect, Key};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::{Call, Frontend, deadline, malformed};
 use crate::locate::{Place, Target};
@@ -37,6 +37,14 @@ impl Frontend {
             return answer_back(dialect.as_ref(), method, answer);
         }
         let (_, target) = self.target(&call)?;
+        if target.kind == "schedule" {
+            let method = call.method;
+            let (index, answer) = self.read_schedule(call).await?;
+            let nowhere = answer.as_ref().is_err_and(|status| status.code() == Code::NotFound);
+            let found = if index == owner { "owner" } else { "elsewhere" };
+            self.metrics.second_chance(if nowhere { "nowhere" } else { found });
+            return answer_back(dialect.as_ref(), method, answer?);
+        }
         // What is remembered, and what others look for at this moment, holds while nothing moves.
         let place = match self.is_settled(namespace, &target, owner) {
             true => self.locator.locate(namespace, &target, owner).await?,
@@ -68,8 +76,11 @@ impl Frontend {
 
     /// A call that a closed run answers, too, on a slot that has moved: it goes to the open run, wherever that is, else to
     /// the latest.
-    pub(super) async fn find_run(&self, call: Call) -> Result<Bytes, Status> {
+    pub(super) async fn find_run(self: &Arc<Self>, call: Call) -> Result<Bytes, Status> {
         let (namespace, target) = self.target(&call)?;
+        if target.kind == "schedule" {
+            return self.read_schedule(call).await?.1;
+        }
         let to = self.home(namespace, &target).await?;
         forward(&call, member(namespace, to)?).await
     }
@@ -161,7 +172,7 @@ pub(super) fn member(namespace: &VirtualNamespace, index: usize) -> Result<&Arc<
     namespace.members.get(index).ok_or_else(|| Status::internal("no such member"))
 }
 
-async fn forward(call: &Call, member: &Member) -> Result<Bytes, Status> {
+pub(super) async fn forward(call: &Call, member: &Member) -> Result<Bytes, Status> {
     let asked = call.timeout.as_deref().and_then(deadline::parse).unwrap_or(DEADLINE);
     member.call(call.method, &call.caller, call.body.clone(), asked).await
 }

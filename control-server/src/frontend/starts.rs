@@ -26,7 +26,7 @@ use crate::topology::VirtualNamespace;
 
 /// How long a start may take from its lock to its answer: longer than any should, and as short as may be, since
 /// this is how long a key stays locked by a control server that crashed.
-const LONGEST: Duration = Duration::from_secs(4);
+pub(super) const LONGEST: Duration = Duration::from_secs(4);
 
 /// The same for one that is answered when an update is done.
 const LONGEST_WITH_UPDATE: Duration = Duration::from_secs(60);
@@ -35,7 +35,7 @@ const LONGEST_WITH_UPDATE: Duration = Duration::from_secs(60);
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// How long a start waits for its turn. One that waits longer is told to try again, before its own deadline.
-const PATIENCE: Duration = Duration::from_secs(8);
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Between two tries at a lock that another control server has.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -52,7 +52,7 @@ pub struct Starts {
 }
 
 /// A key that is locked.
-struct Locked {
+pub(crate) struct Locked {
     placements: Arc<PlacementsHolder>,
     namespace: Arc<str>,
     key: String,
@@ -69,7 +69,7 @@ impl Starts {
 
     /// Waits for the key's turn. What is done under the lock has to end by the instant that is returned, within
     /// `longest`; the lock ends by itself some time after that.
-    async fn lock(
+    pub(crate) async fn lock(
         &self,
         target: &Target,
         patience: Duration,
@@ -109,7 +109,8 @@ impl Starts {
 }
 
 impl Locked {
-    async fn unlock(self) {
+    /// Lets the next one have its turn.
+    pub(crate) async fn unlock(self) {
         let Self { placements, namespace, key, holder, .. } = &self;
         if let Err(error) = placements.store().unlock(namespace, key, holder).await {
             tracing::warn!(key, %error, "a key stays locked until its time is over");
@@ -154,6 +155,9 @@ impl Frontend {
                 let answer = member.call(call.method, &call.caller, call.body.clone(), left).await;
                 if answer.as_ref().err().is_some_and(|s| !is_definite(s.code().into())) {
                     return answer;
+                }
+                if answer.is_ok() && call.method.name == "DeleteSchedule" {
+                    self.delete_what_is_left(call, namespace, &target, end).await?;
                 }
                 answer
             }

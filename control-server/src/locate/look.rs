@@ -93,7 +93,7 @@ pub async fn look(member: &Member, target: &Target) -> Result<Option<Found>, Sta
 }
 
 /// Whether a refusal is of the namespace and not of the key: its details are a `NamespaceNotFoundFailure`.
-fn is_of_namespace(status: &Status) -> bool {
+pub(crate) fn is_of_namespace(status: &Status) -> bool {
     let failure = b"NamespaceNotFoundFailure";
     status.details().windows(failure.len()).any(|part| part == failure)
 }

@@ -3,11 +3,15 @@
 //! * [`verbs`] — what is asked for on the command line.
 //! * [`apply`] — a whole file.
 //! * [`client`] — which control server is asked.
+//! * [`schedules`] — which there are, and their moves.
+//! * [`leftovers`] — what never ends.
 //! * [`wait`] — until a handover is done.
 //! * [`show`] — what is told.
 
 pub mod apply;
 mod client;
+pub mod leftovers;
+pub mod schedules;
 mod show;
 pub mod verbs;
 mod wait;

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::cli::Output;
 
-fn table(header: &[&str]) -> Table {
+/// A table without lines.
+pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(header);
@@ -85,6 +86,9 @@ pub fn placement(namespace: &str, answer: &GetPlacementResponse, output: Output)
         rows.add_row([&m.name, weight, &state.join(", "), owned, former, coming]);
     }
     println!("{namespace}, version {}\n{rows}", answer.version);
+    for m in answer.members.iter().filter(|m| m.owned + m.coming == 0 && m.former > 0) {
+        println!("{0} is drained; what never ends there: panko status leftovers {0}", m.name);
+    }
     match (answer.handover, answer.waits_for.as_slice()) {
         (0, _) => {}
         (_, []) => println!("a handover is being completed"),
