@@ -58,7 +58,9 @@ enum Verb {
     /// Show what has been changed of a placement, when, by whom and why.
     History(HistoryArgs),
     /// Show where calls on a workflow, or on another key, go, and why.
-    #[command(after_help = "Example:\n  panko explain --workflow-id order-17")]
+    #[command(
+        after_help = "Example:\n  panko explain --workflow-id order-17\n  panko explain --workflow-id-file ids.txt --no-look --output json"
+    )]
     Explain(ExplainArgs),
     /// Look through all open workflows for ids that are open on several clusters.
     Verify(NamespaceArgs),

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use panko_placement::State;
 use panko_proto::v1::admin_service_server::{AdminService, AdminServiceServer};
 use panko_proto::v1::{
-    ChangePlacementRequest, ChangePlacementResponse, ExplainRequest, ExplainResponse, FilterStatus,
-    ForgetFiltersRequest, ForgetFiltersResponse, GetPlacementRequest, GetPlacementResponse,
-    HistoryEntry, ListHistoryRequest, ListHistoryResponse, MemberStatus, VerifyRequest,
-    VerifyResponse,
+    ChangePlacementRequest, ChangePlacementResponse, ExplainManyRequest, ExplainManyResponse,
+    ExplainRequest, ExplainResponse, FilterStatus, ForgetFiltersRequest, ForgetFiltersResponse,
+    GetPlacementRequest, GetPlacementResponse, HistoryEntry, ListHistoryRequest,
+    ListHistoryResponse, MemberStatus, VerifyRequest, VerifyResponse,
 };
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
@@ -156,6 +156,13 @@ impl AdminService for Service {
         request: Request<ExplainRequest>,
     ) -> Result<Response<ExplainResponse>, Status> {
         self.explained(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn explain_many(
+        &self,
+        request: Request<ExplainManyRequest>,
+    ) -> Result<Response<ExplainManyResponse>, Status> {
+        self.explained_many(request.into_inner()).await.map(Response::new)
     }
 
     async fn verify(

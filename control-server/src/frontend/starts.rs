@@ -109,11 +109,14 @@ impl Starts {
 }
 
 impl Locked {
-    async fn unlock(self) {
-        let Self { placements, namespace, key, holder, .. } = &self;
-        if let Err(error) = placements.store().unlock(namespace, key, holder).await {
-            tracing::warn!(key, %error, "a key stays locked until its time is over");
-        }
+    /// Whoever has an answer need not wait for the store; whoever wants the key next does.
+    fn unlock(self) {
+        tokio::spawn(async move {
+            let Self { placements, namespace, key, holder, .. } = &self;
+            if let Err(error) = placements.store().unlock(namespace, key, holder).await {
+                tracing::warn!(key, %error, "a key stays locked until its time is over");
+            }
+        });
     }
 }
 
@@ -148,7 +151,7 @@ impl Frontend {
                 let left = end.saturating_duration_since(Instant::now());
                 // Nothing is sent that its lock may not outlive.
                 if left.is_zero() {
-                    locked.unlock().await;
+                    locked.unlock();
                     return Err(late());
                 }
                 let answer = member.call(call.method, &call.caller, call.body.clone(), left).await;
@@ -159,7 +162,7 @@ impl Frontend {
             }
             Err(status) => Err(status),
         };
-        locked.unlock().await;
+        locked.unlock();
         answer
     }
 
@@ -172,16 +175,28 @@ impl Frontend {
         reuse: Option<&Reuse>,
     ) -> Result<usize, Status> {
         let slot = Key { kind: target.kind, id: &target.id }.slot();
-        for _ in 0..LOOKS {
-            // Read with each lock: what is in memory may be old.
-            let state = self.placements.current(&namespace.name).await.map_err(unavailable)?;
-            let owners = state.slots.get(slot.index());
+        let owner = |state: &State| {
+            let owners = state.slots.get(slot.index()).cloned();
             let owners = owners.ok_or_else(|| Status::internal("no such slot"))?;
-            let owner = usize::from(owners.owner.0);
+            Ok::<_, Status>((usize::from(owners.owner.0), owners))
+        };
+        for _ in 0..LOOKS {
+            // Read with each lock: what is in memory may be old. The look need not wait for it, since versions only grow:
+            // if it is read to be the same, it was the same before the look.
+            let here = self.placements.state(&namespace.name);
+            let here = here.ok_or_else(|| Status::unavailable("there is no placement yet"))?;
+            let (state, place) = tokio::join!(
+                self.placements.current(&namespace.name),
+                self.locator.locate_now(namespace, target, owner(&here)?.0),
+            );
+            let state = state.map_err(unavailable)?;
+            let (owner, owners) = owner(&state)?;
+            let place = match state.version == here.version {
+                true => place?,
+                false => self.locator.locate_now(namespace, target, owner).await?,
+            };
             let mut to = owner;
-            if let Place::Member { index, open } =
-                known(self.locator.locate_now(namespace, target, owner).await?)?
-            {
+            if let Place::Member { index, open } = known(place)? {
                 let holds = owners.former.contains(&index_of(index));
                 // Else a cluster itself has started it, and it has ended, which binds nobody.
                 let binds = open || holds || namespace.locate_before_start || reopened.is_some();
