@@ -48,7 +48,7 @@ class Fresh:
         handle = client.get_workflow_handle_for(Greets.run, name)
         described = await book.call("describe", handle.describe)
         book.expect(f"{name} as described", described.id, name)
-        result = await book.call("result", handle.result)
+        result = await book.result(handle.result)
         book.expect(f"the result of {name}", result, f"hello {name}")
         history = await book.call("history", handle.fetch_history)
         book.expect(f"the first event of {name}", history.events[0].event_id, 1)
@@ -101,7 +101,7 @@ class Entity:
             if book.stopping:
                 break
         await book.call("signal", lambda: handle.signal(Account.end, "complete"))
-        result = await book.call("result", handle.result)
+        result = await book.result(handle.result)
         self._handle = None
         book.expect(f"{own}: its result", result, total)
 

@@ -7,8 +7,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from temporalio.runtime import MetricBuffer
+from temporalio.service import RPCError, RPCStatusCode
 
 T = TypeVar("T")
+
+SDK_TRIES_FOR = 10
+"""Seconds from a call's beginning in which the SDK tries it again."""
 
 FAILURES = {"temporal_request_failure", "temporal_long_request_failure"}
 """The SDK core's counters of answers that were errors, each try by itself."""
@@ -51,6 +55,22 @@ class Book:
         finally:
             took = (time.monotonic() - began) * 1000
             self._phases[-1].took[kind].append(took)
+
+    async def result(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Waits for a workflow's result, and again when the wait is cut off.
+
+        A long poll that a connection's end cuts off more than 10 s after it began the SDK does not try again, whoever
+        ends the connection: that is for the client to do. It is counted.
+        """
+        while True:
+            began = time.monotonic()
+            try:
+                return await self.call("result", call)
+            except RPCError as error:
+                late = time.monotonic() - began > SDK_TRIES_FOR
+                if error.status != RPCStatusCode.UNAVAILABLE or not late:
+                    raise
+                self._phases[-1].raw["result, asked again"] += 1
 
     def expect(self, what: str, seen: Any, wanted: Any) -> None:
         """Writes down what is not as it has to be."""

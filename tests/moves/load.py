@@ -1,5 +1,5 @@
-"""The load: clients with the SDK's defaults. Reads the names of phases, a line each, from the standard input;
-at its end writes what was seen to the standard output, as JSON.
+"""The load: clients with the SDK's defaults. Says "ready", reads the names of phases, a line each, from the standard
+input, and at its end writes what was seen to the standard output, as JSON.
 
     python load.py ADDRESS NAME     NAME makes this load's ids differ from another's
 """
@@ -48,6 +48,7 @@ async def main(address: str, name: str) -> Book:
         asyncio.create_task(book.until_stopped(type(actor).__name__, actor.step))
         for actor in actors
     ]
+    print("ready", flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
         book.begin(line.strip())
     book.stopping = True

@@ -99,7 +99,7 @@ class Pair:
     async def _end(self, handle: Handle, how: str, total: int) -> None:
         await self._book.call("signal", lambda: handle.signal(Account.end, how))
         try:
-            result = await self._book.call("result", handle.result)
+            result = await self._book.result(handle.result)
             self._book.expect(f"{handle.id}: its result", (how, result), ("complete", total))
         except WorkflowFailureError:
             self._book.expect(f"{handle.id}: its end", "fail", how)

@@ -64,7 +64,8 @@ impl Stage {
         let [first, second] = sandbox.addresses().envoys.as_slice() else {
             anyhow::bail!("two Envoys")
         };
-        let clients = Clients::start(first.address)?.and_at(second.address, "gRPC, other Envoy")?;
+        let clients =
+            Clients::start(first.address).await?.and_at(second.address, "gRPC, other Envoy")?;
         let owned = operator.owned().await?;
         tokio::time::sleep(4 * SECOND).await;
         Ok(Self { sandbox, operator, clients, valve, owned })

@@ -36,7 +36,7 @@ async fn nobody_notices_that_slots_move_on_server_1_32() -> Result<()> {
 async fn nobody_notices(kind: Kind) -> Result<()> {
     let mut sandbox = sandbox(kind).await?;
     let operator = Operator::of(&sandbox)?;
-    let mut clients = Clients::start(sandbox.addresses().address)?;
+    let mut clients = Clients::start(sandbox.addresses().address).await?;
     tokio::time::sleep(4 * SECOND).await;
 
     clients.during("a third member joins").await?;

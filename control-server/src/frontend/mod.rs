@@ -4,7 +4,7 @@
 //! * [`local`] — answered here, from what all members offer ([`offers`]).
 //! * [`gather`] — asked of every member and merged.
 //! * [`second_chance`] — calls on a key that its slot's owner does not find.
-//! * [`starts`] — start-type calls that look where their key lives first.
+//! * [`starts`] — start-type calls that look where their key lives first, one at a time ([`start_locks`]).
 //! * [`reuse`] — whether an id that was used before may begin anew elsewhere.
 //! * [`broadcast`] — told to every member.
 //! * [`nexus_endpoints`] — told to every cluster, under ids of each one's own.
@@ -25,6 +25,7 @@ mod polls;
 mod reply;
 mod reuse;
 mod second_chance;
+mod start_locks;
 mod starts;
 
 use std::sync::Arc;
@@ -52,7 +53,7 @@ use crate::topology::{Topology, VirtualNamespace};
 use reply::Reply;
 
 pub use broadcast::Unfinished;
-pub use starts::Starts;
+pub use start_locks::Starts;
 
 /// The largest request that is taken: what Temporal's frontends take.
 const MAX_REQUEST: usize = 4 * 1024 * 1024;

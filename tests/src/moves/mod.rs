@@ -27,8 +27,9 @@ pub struct Clients {
 
 impl Clients {
     /// Begins, at one Envoy's address.
-    pub fn start(address: SocketAddr) -> Result<Self> {
-        let (load, sdk) = (Load::start(address)?, Sdk::start(address, "moves")?);
+    pub async fn start(address: SocketAddr) -> Result<Self> {
+        // The SDK takes its time until it is ready.
+        let (sdk, load) = (Sdk::start(address, "moves").await?, Load::start(address)?);
         Ok(Self { load, others: Vec::new(), sdk })
     }
 

@@ -8,15 +8,15 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// Clients, and the worker that does what they start.
 pub struct Sdk {
     clients: Child,
     phases: ChildStdin,
-    seen: ChildStdout,
-    worker: Option<Child>,
+    seen: BufReader<ChildStdout>,
+    worker: Child,
 }
 
 /// What clients have seen.
@@ -37,24 +37,18 @@ pub struct Phase {
 }
 
 impl Sdk {
-    /// Begins: clients at this address, and a worker there too. `name` makes their ids differ from others'.
-    pub fn start(address: SocketAddr, name: &str) -> Result<Self> {
+    /// Begins: clients at this address, and a worker there too. `name` is part of their ids.
+    pub async fn start(address: SocketAddr, name: &str) -> Result<Self> {
         let mut worker = script("worker.py", address)?;
-        let worker = Some(worker.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?);
-        Self::clients(address, name, worker)
-    }
-
-    /// The same without a worker: there is one already.
-    pub fn start_clients(address: SocketAddr, name: &str) -> Result<Self> {
-        Self::clients(address, name, None)
-    }
-
-    fn clients(address: SocketAddr, name: &str, worker: Option<Child>) -> Result<Self> {
+        let worker = worker.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         let mut clients = script("load.py", address)?;
         clients.arg(name).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut clients = clients.spawn()?;
         let phases = clients.stdin.take().context("an input")?;
-        let seen = clients.stdout.take().context("an output")?;
+        let mut seen = BufReader::new(clients.stdout.take().context("an output")?);
+        let mut ready = String::new();
+        seen.read_line(&mut ready).await?;
+        ensure!(ready == "ready\n", "the clients did not start: see above");
         Ok(Self { clients, phases, seen, worker })
     }
 
@@ -70,12 +64,9 @@ impl Sdk {
         let mut text = String::new();
         self.seen.read_to_string(&mut text).await?;
         ensure!(self.clients.wait().await?.success(), "the clients failed: see above");
-        if let Some(mut worker) = self.worker {
-            ensure!(worker.try_wait()?.is_none(), "the worker has ended: see above");
-            drop(worker.stdin.take());
-            // It waits for its polls; nobody needs that.
-            worker.kill().await?;
-        }
+        ensure!(self.worker.try_wait()?.is_none(), "the worker has ended: see above");
+        // To be told would have it wait for its polls; nobody needs that.
+        self.worker.kill().await?;
         Ok(serde_json::from_str(&text)?)
     }
 }
