@@ -6,6 +6,8 @@
 # make bench     what the filter costs Envoy: a start, a call that may live elsewhere, a call whose names it replaces
 # make bench-polls  what pooled polls cost: memory, CPU, time, poll sync (PART="scale --polls 1000": one part)
 # make loss      does Panko lose tasks? A look of some minutes (LOSS="…": see `loss --help`)
+# make moves     slots that move, again and again, under load and faults
+# make postgres  the store, and two control servers, on PostgreSQL
 # make docs      writes docs/api.md anew
 # make tools     only what the others get first
 # What is missing is got first, into ~/.cache/panko (PANKO_CACHE).
@@ -18,7 +20,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export PANKO_FILTER := $(TARGET)/filter/panko_filter.wasm
 export PANKO_BIN := $(TARGET)/debug/panko
 
-.PHONY: demo test test-all model postgres sdks ui bench bench-polls loss loss-all filter panko lint unit e2e compose tools docs fmt
+.PHONY: demo test test-all model postgres moves sdks ui bench bench-polls loss loss-all filter panko lint unit e2e compose tools docs fmt
 
 demo: filter panko
 	programs=$$(scripts/tools env cli envoy) && eval "$$programs" && scripts/demo
@@ -31,6 +33,7 @@ test-all: test
 	PROPTEST_CASES=20000 cargo test --locked --release --package panko-control-server --lib paging
 	$(MAKE) model
 	$(MAKE) postgres
+	$(MAKE) moves
 	$(MAKE) sdks
 	$(MAKE) ui
 	$(MAKE) loss-all
@@ -75,7 +78,16 @@ model:
 postgres: filter panko
 	scripts/postgres cargo test --locked --package panko-store -- --ignored
 	programs=$$(scripts/tools env cli server envoy) && eval "$$programs" && \
-	  scripts/postgres cargo test --locked --package panko-tests --test moves -- --ignored --nocapture
+	  venv=$$(scripts/tools venv tests/sdk/python/requirements.txt) && \
+	  PANKO_PYTHON=$$venv/bin/python \
+	  scripts/postgres cargo test --locked --package panko-tests --test postgres -- --ignored --test-threads=1 --nocapture
+
+# Slots that move, again and again, under load and faults of all kinds. Prints what clients saw.
+moves: filter panko
+	programs=$$(scripts/tools env cli server envoy) && eval "$$programs" && \
+	  venv=$$(scripts/tools venv tests/sdk/python/requirements.txt) && \
+	  PANKO_PYTHON=$$venv/bin/python \
+	  cargo test --locked --package panko-tests --test faults -- --ignored --test-threads=1 --nocapture
 
 filter:
 	scripts/tools wasm

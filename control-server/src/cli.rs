@@ -67,7 +67,9 @@ enum Verb {
     /// Show what has been changed of a placement, when, by whom and why.
     History(HistoryArgs),
     /// Show where calls on a workflow, or on another key, go, and why.
-    #[command(after_help = "Example:\n  panko explain --workflow-id order-17")]
+    #[command(
+        after_help = "Example:\n  panko explain --workflow-id order-17\n  panko explain --workflow-id-file ids.txt --no-look --output json"
+    )]
     Explain(ExplainArgs),
     /// Show schedules, or move them to the owners of their slots.
     #[command(subcommand)]

@@ -6,6 +6,7 @@ mod binaries;
 mod cluster;
 mod control_server;
 mod data_dir;
+mod envoy;
 mod error;
 mod guard;
 mod http;
@@ -27,7 +28,7 @@ use std::io::Write;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use addresses::JsonFile;
-pub use addresses::{Addresses, ClusterAddresses, ControlServerAddresses};
+pub use addresses::{Addresses, ClusterAddresses, ControlServerAddresses, EnvoyAddresses};
 pub use error::Error;
 pub use options::{For, Kind, KindFor, Options, Programs};
 pub use sandbox::Sandbox;
@@ -54,10 +55,14 @@ async fn live(sandbox: &mut Sandbox, json: Option<&JsonFile>) -> Result<Infallib
         1 => "the control server".to_owned(),
         n => format!("{n} control servers"),
     };
+    let envoys = match addresses.envoys.len() {
+        1 => "Envoy".to_owned(),
+        n => format!("{n} Envoys"),
+    };
     // Whoever closes the terminal, or the pipe, does not want the text: no reason to end.
     let _ = writeln!(
         std::io::stderr(),
-        "Starting {clusters} Temporal clusters, {control_servers} and Envoy …"
+        "Starting {clusters} Temporal clusters, {control_servers} and {envoys} …"
     );
     sandbox.start_all().await?;
     if let Some(json) = json {

@@ -136,6 +136,26 @@ pub struct FormerOwner {
     pub physical: String,
 }
 
+/// A key's lock and who took it.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyLock<'a> {
+    /// The key's namespace.
+    pub namespace: &'a str,
+    /// The key.
+    pub key: &'a str,
+    /// Who took it.
+    pub holder: &'a str,
+}
+
+/// A lock that is shared by calls to one member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shared {
+    /// Who took it.
+    pub holder: String,
+    /// The member, as its first holder has named it.
+    pub to: String,
+}
+
 /// What Panko asks of a store.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {
@@ -200,6 +220,24 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<bool, Error>;
     /// Ends a lock, if the holder still has it.
     async fn unlock(&self, namespace: &str, key: &str, holder: &str) -> Result<(), Error>;
+    /// Whoever wants to call this member may join the lock, which lasts until then at least. Returns whether it still
+    /// is this holder's.
+    async fn share(
+        &self,
+        lock: &KeyLock<'_>,
+        to: &str,
+        now: UnixMillis,
+        until: UnixMillis,
+    ) -> Result<bool, Error>;
+    /// Joins a lock that is shared and lasts until then. None if there is none.
+    async fn join(
+        &self,
+        namespace: &str,
+        key: &str,
+        until: UnixMillis,
+    ) -> Result<Option<Shared>, Error>;
+    /// Leaves a lock that is shared: who leaves last ends it.
+    async fn leave(&self, lock: &KeyLock<'_>) -> Result<(), Error>;
     /// A start goes to a former owner: scans that have found nothing there count no more.
     async fn returns(&self, namespace: &str, to: &FormerOwner) -> Result<(), Error>;
     /// A scan has found nothing of these slots; the others of this member are not empty. Returns since when each has been

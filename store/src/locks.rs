@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::Row;
 
 use crate::sql::{SqlStore, signed, unsigned};
-use crate::{Error, FormerOwner, UnixMillis};
+use crate::{Error, FormerOwner, KeyLock, Shared, UnixMillis};
 
 impl SqlStore {
     pub(crate) async fn lock_key(
@@ -18,12 +18,58 @@ impl SqlStore {
     ) -> Result<bool, Error> {
         let locked = sqlx::query(
             "INSERT INTO key_locks (namespace, locked_key, holder, until) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (namespace, locked_key) DO UPDATE SET holder = excluded.holder, until = excluded.until
+             ON CONFLICT (namespace, locked_key) DO UPDATE
+             SET holder = excluded.holder, until = excluded.until, sent_to = '', calls = 1
              WHERE key_locks.until <= $5",
         );
         let locked = locked.bind(namespace).bind(key).bind(holder);
         let locked = locked.bind(signed(until)).bind(signed(now)).execute(&self.locks).await?;
         Ok(locked.rows_affected() > 0)
+    }
+
+    pub(crate) async fn share_lock(
+        &self,
+        lock: &KeyLock<'_>,
+        to: &str,
+        now: UnixMillis,
+        until: UnixMillis,
+    ) -> Result<bool, Error> {
+        let shared = sqlx::query(
+            "UPDATE key_locks SET sent_to = $1, until = CASE WHEN until < $2 THEN $2 ELSE until END
+             WHERE namespace = $3 AND locked_key = $4 AND holder = $5 AND until > $6",
+        );
+        let shared = shared.bind(to).bind(signed(until));
+        let shared = shared.bind(lock.namespace).bind(lock.key).bind(lock.holder);
+        let shared = shared.bind(signed(now)).execute(&self.locks).await?;
+        Ok(shared.rows_affected() > 0)
+    }
+
+    pub(crate) async fn join_lock(
+        &self,
+        namespace: &str,
+        key: &str,
+        until: UnixMillis,
+    ) -> Result<Option<Shared>, Error> {
+        let joined = sqlx::query(
+            "UPDATE key_locks SET calls = calls + 1
+             WHERE namespace = $1 AND locked_key = $2 AND sent_to <> '' AND until > $3
+             RETURNING holder, sent_to",
+        );
+        let joined = joined.bind(namespace).bind(key).bind(signed(until));
+        let Some(row) = joined.fetch_optional(&self.locks).await? else { return Ok(None) };
+        Ok(Some(Shared { holder: row.try_get("holder")?, to: row.try_get("sent_to")? }))
+    }
+
+    pub(crate) async fn leave_lock(&self, lock: &KeyLock<'_>) -> Result<(), Error> {
+        for statement in [
+            "UPDATE key_locks SET calls = calls - 1 WHERE namespace = $1 AND locked_key = $2 AND holder = $3",
+            "DELETE FROM key_locks WHERE namespace = $1 AND locked_key = $2 AND holder = $3 AND calls <= 0",
+        ] {
+            let left = sqlx::query(statement);
+            let left = left.bind(lock.namespace).bind(lock.key).bind(lock.holder);
+            left.execute(&self.locks).await?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn unlock_key(

@@ -9,7 +9,9 @@ use panko_placement::{Participant, Participants, State};
 use sqlx::AnyPool;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 
-use crate::{Applied, Entry, Error, FormerOwner, Lead, Store, UnixMillis, Versions, Write};
+use crate::{
+    Applied, Entry, Error, FormerOwner, KeyLock, Lead, Shared, Store, UnixMillis, Versions, Write,
+};
 
 /// Connections to PostgreSQL. SQLite has one writer at a time in any case.
 const CONNECTIONS: u32 = 16;
@@ -175,6 +177,26 @@ impl Store for SqlStore {
     }
     async fn unlock(&self, namespace: &str, key: &str, holder: &str) -> Result<(), Error> {
         within(self.unlock_key(namespace, key, holder)).await
+    }
+    async fn share(
+        &self,
+        lock: &KeyLock<'_>,
+        to: &str,
+        now: UnixMillis,
+        until: UnixMillis,
+    ) -> Result<bool, Error> {
+        within(self.share_lock(lock, to, now, until)).await
+    }
+    async fn join(
+        &self,
+        namespace: &str,
+        key: &str,
+        until: UnixMillis,
+    ) -> Result<Option<Shared>, Error> {
+        within(self.join_lock(namespace, key, until)).await
+    }
+    async fn leave(&self, lock: &KeyLock<'_>) -> Result<(), Error> {
+        within(self.leave_lock(lock)).await
     }
     async fn returns(&self, namespace: &str, to: &FormerOwner) -> Result<(), Error> {
         within(self.start_returns(namespace, to)).await

@@ -4,7 +4,7 @@
 use panko_placement::{Change, Member, Participant, State};
 use panko_routing::SLOTS;
 use panko_routing::placement::MemberIndex;
-use panko_store::{Entry, Error, FormerOwner, Lead, SqlStore, Store, Write};
+use panko_store::{Entry, Error, FormerOwner, KeyLock, Lead, Shared, SqlStore, Store, Write};
 
 /// A store of its own: a file, or a schema of the database.
 struct Fresh {
@@ -140,6 +140,35 @@ async fn filters_are_remembered_with_what_they_said(fresh: Fresh) {
     assert!(store.forget("envoy-1").await.unwrap() && !store.forget("envoy-1").await.unwrap());
 }
 
+async fn a_lock_is_shared_by_calls_to_one_member_until_the_last_has_left(fresh: Fresh) {
+    let (store, (namespace, key)) = (&fresh.store, ("default", "workflow:1"));
+    let of = |holder| KeyLock { namespace, key, holder };
+    let lock = async |now, until| store.lock(namespace, key, "next", now, until).await.unwrap();
+    assert!(store.lock(namespace, key, "one", 0, 100).await.unwrap());
+    assert_eq!(store.join(namespace, key, 50).await.unwrap(), None, "it is not shared");
+    assert!(!store.share(&of("two"), "a/default", 0, 900).await.unwrap(), "it is not its own");
+    assert!(store.share(&of("one"), "a/default", 0, 300).await.unwrap());
+    let joined = store.join(namespace, key, 250).await.unwrap();
+    assert_eq!(joined, Some(Shared { holder: "one".to_owned(), to: "a/default".to_owned() }));
+    assert_eq!(store.join(namespace, key, 300).await.unwrap(), None, "it does not last so long");
+    // Whoever leaves first leaves it to the other.
+    store.leave(&of("one")).await.unwrap();
+    assert!(!lock(250, 400).await);
+    assert!(store.share(&of("one"), "a/default", 250, 350).await.unwrap());
+    assert!(!lock(340, 400).await, "it lasts longer now");
+    store.leave(&of("one")).await.unwrap();
+    assert!(lock(250, 400).await);
+    // The next one has it alone.
+    assert_eq!(store.join(namespace, key, 300).await.unwrap(), None);
+    // Whoever does not leave, as it crashed, has it until its time is over.
+    assert!(store.share(&of("next"), "a/default", 300, 0).await.unwrap());
+    assert!(store.join(namespace, key, 300).await.unwrap().is_some());
+    store.leave(&of("next")).await.unwrap();
+    assert!(!store.lock(namespace, key, "last", 399, 500).await.unwrap());
+    assert!(store.lock(namespace, key, "last", 400, 500).await.unwrap());
+    assert!(!store.share(&of("next"), "a/default", 400, 900).await.unwrap(), "it is another's");
+}
+
 async fn a_key_is_locked_by_one_until_its_time_is_over(fresh: Fresh) {
     let store = &fresh.store;
     let lock = async |key: &str, holder: &str, now, until| {
@@ -228,6 +257,7 @@ over_both! {
     a_deposed_leader_writes_nothing
     filters_are_remembered_with_what_they_said
     a_key_is_locked_by_one_until_its_time_is_over
+    a_lock_is_shared_by_calls_to_one_member_until_the_last_has_left
     what_is_empty_is_so_since_it_was_found
 }
 

@@ -14,9 +14,12 @@ use temporalio_protos::temporal::api::command::v1::{
 };
 use temporalio_protos::temporal::api::common::v1::{WorkflowExecution, WorkflowType};
 use temporalio_protos::temporal::api::enums::v1::{
-    CommandType, EventType, WorkflowExecutionStatus,
+    CommandType, EventType, UpdateWorkflowExecutionLifecycleStage, WorkflowExecutionStatus,
+    WorkflowIdConflictPolicy,
 };
 use temporalio_protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_protos::temporal::api::update;
+use temporalio_protos::temporal::api::update::v1::{Input, Meta, WaitPolicy};
 use temporalio_protos::temporal::api::workflowservice::v1 as api;
 use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
@@ -121,6 +124,52 @@ impl Client {
         let answer: api::StartWorkflowExecutionResponse =
             self.call("StartWorkflowExecution", &request, Duration::from_secs(10)).await?;
         Ok(answer.run_id)
+    }
+
+    /// Updates a workflow, which is started if it is not open; answered when the update is done.
+    pub async fn update_with_start(
+        &self,
+        id: &str,
+        task_queue: &str,
+        request_id: &str,
+        deadline: Duration,
+    ) -> Result<api::ExecuteMultiOperationResponse, Status> {
+        use api::execute_multi_operation_request::{Operation, operation::Operation as Kind};
+        let start = api::StartWorkflowExecutionRequest {
+            namespace: self.namespace.clone(),
+            workflow_id: id.to_owned(),
+            workflow_type: Some(WorkflowType { name: "bare".to_owned() }),
+            task_queue: Some(TaskQueue { name: task_queue.to_owned(), ..Default::default() }),
+            request_id: request_id.to_owned(),
+            workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
+            ..Default::default()
+        };
+        let update = api::UpdateWorkflowExecutionRequest {
+            namespace: self.namespace.clone(),
+            workflow_execution: Some(WorkflowExecution {
+                workflow_id: id.to_owned(),
+                ..Default::default()
+            }),
+            wait_policy: Some(WaitPolicy {
+                lifecycle_stage: UpdateWorkflowExecutionLifecycleStage::Completed.into(),
+            }),
+            request: Some(update::v1::Request {
+                meta: Some(Meta { update_id: request_id.to_owned(), ..Default::default() }),
+                input: Some(Input { name: "bare".to_owned(), ..Default::default() }),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let operation = |kind| Operation { operation: Some(kind) };
+        let request = api::ExecuteMultiOperationRequest {
+            namespace: self.namespace.clone(),
+            operations: vec![
+                operation(Kind::StartWorkflow(start)),
+                operation(Kind::UpdateWorkflow(update)),
+            ],
+            ..Default::default()
+        };
+        self.call("ExecuteMultiOperation", &request, deadline).await
     }
 
     /// Deletes a workflow: its open run ends.

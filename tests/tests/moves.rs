@@ -1,22 +1,16 @@
 //! Slots change owners while clients and workers go on: no call fails, nothing that exists is not found, and no
-//! id is open on two clusters, by the clusters' own records.
-//!
-//! * [`load`] — what clients do meanwhile.
-//! * [`records`] — what the clusters say afterwards.
-
-#[path = "moves/load.rs"]
-mod load;
-#[path = "moves/records.rs"]
-mod records;
+//! id is open on two clusters, by the clusters' own records. What happens when something fails meanwhile is in
+//! `faults.rs`.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use load::Load;
 use panko_control_server::dev::{Kind, Options, Sandbox};
 use panko_tests::bare::{Client, until};
+use panko_tests::moves::{Clients, records};
 use panko_tests::operator::Operator;
 use panko_tests::sandbox::{homes, options, start_with};
+use serde_json::Value;
 use temporalio_protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_protos::temporal::api::workflowservice::v1 as api;
 use tonic::Code;
@@ -42,25 +36,25 @@ async fn nobody_notices_that_slots_move_on_server_1_32() -> Result<()> {
 async fn nobody_notices(kind: Kind) -> Result<()> {
     let mut sandbox = sandbox(kind).await?;
     let operator = Operator::of(&sandbox)?;
-    let load = Load::start(sandbox.addresses().address)?;
-    tokio::time::sleep(2 * SECOND).await;
+    let mut clients = Clients::start(sandbox.addresses().address).await?;
+    tokio::time::sleep(4 * SECOND).await;
 
-    load.during("a third member joins");
+    clients.during("a third member joins").await?;
     operator.run(&["weight", "c", "1"]).await?;
     ensure!(operator.owned().await? == [1366, 1365, 1365], "{:?}", operator.owned().await?);
     tokio::time::sleep(2 * SECOND).await;
 
-    load.during("the first is drained");
+    clients.during("the first is drained").await?;
     operator.run(&["drain", "a", "--why", "a test"]).await?;
     ensure!(operator.owned().await? == [0, 2048, 2048], "{:?}", operator.owned().await?);
     tokio::time::sleep(2 * SECOND).await;
 
-    load.during("that is reversed");
+    clients.during("that is reversed").await?;
     operator.run(&["reverse"]).await?;
     ensure!(operator.owned().await? == [1366, 1365, 1365], "{:?}", operator.owned().await?);
     tokio::time::sleep(2 * SECOND).await;
 
-    load.during("the control server is killed half-way");
+    clients.during("the control server is killed half-way").await?;
     operator.run(&["move", "--from", "b", "--to", "c", "--slots", "500", "--no-wait"]).await?;
     sandbox.kill_part("control-server").await?;
     sandbox.start_part("control-server").await?;
@@ -70,7 +64,7 @@ async fn nobody_notices(kind: Kind) -> Result<()> {
     .await?;
     tokio::time::sleep(2 * SECOND).await;
 
-    let ids = load.stop().await?;
+    let ids = clients.stop().await?;
     records::check(sandbox.addresses(), &ids).await?;
     let verified = operator.run(&["verify"]).await?;
     ensure!(
@@ -140,23 +134,31 @@ async fn all_restarts_at_once_and_the_store_knows_everything() -> Result<()> {
     let operator = Operator::of(&sandbox)?;
     operator.run(&["weight", "c", "2"]).await?;
     operator.run(&["cordon", "b"]).await?;
-    let explained = async |n: usize| {
-        let told = operator.run(&["explain", "--workflow-id", &format!("id-{n}")]).await?;
-        anyhow::Ok(told.to_string())
-    };
-    let (mut before, mut after) = (Vec::new(), Vec::new());
-    for n in 0..20 {
-        before.push(explained(n).await?);
+    let client = Client::new(sandbox.addresses().address)?;
+    for id in ["id-1", "id-2"] {
+        client.start(id, "nobody-polls").await?;
     }
+    let file = tempfile::NamedTempFile::new()?;
+    let ids: Vec<String> = (0..10_000).map(|n| format!("id-{n}")).collect();
+    std::fs::write(file.path(), ids.join("\n"))?;
+    let file = file.path().to_str().context("a path")?;
+    let by_placement =
+        async || operator.run(&["explain", "--workflow-id-file", file, "--no-look"]).await;
+    let by_clusters =
+        async || operator.run(&["explain", "--workflow-id", "id-1", "--workflow-id", "id-2"]).await;
+    let before = (by_placement().await?, by_clusters().await?);
     let placement = operator.run(&["status", "placement"]).await?;
     for part in ["envoy", "control-server", "a", "b", "c"] {
         sandbox.kill_part(part).await?;
     }
     sandbox.start_all().await?;
-    for n in 0..20 {
-        after.push(explained(n).await?);
-    }
-    ensure!(before == after, "{before:?}\n{after:?}");
+    let after = (by_placement().await?, by_clusters().await?);
+    ensure!(before == after, "not all ids are where they were: {:?}\n{:?}", before.1, after.1);
+    let of_all = before.0.as_array().context("a list")?;
+    ensure!(of_all.len() == ids.len(), "{} answers", of_all.len());
+    ensure!(of_all.iter().zip(&ids).all(|(told, id)| told["id"] == **id), "in their order");
+    let found = |told: &Value| told["members"].to_string().matches("open").count() == 1;
+    ensure!(after.1.as_array().context("a list")?.iter().all(found), "{}", after.1);
     let again = operator.run(&["status", "placement"]).await?;
     ensure!(again["members"] == placement["members"], "{placement}\n{again}");
     sandbox.stop_all().await;
@@ -203,47 +205,6 @@ async fn a_drained_member_is_a_former_owner_until_it_is_empty() -> Result<()> {
     let told = operator.run(&["explain", "--workflow-id", id]).await?;
     ensure!(told["members"][1]["says"] == "open", "{told}");
     ensure!(told["starts"] == "straight to b", "{told}");
-    sandbox.stop_all().await;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs PostgreSQL: make test-all"]
-async fn either_of_two_control_servers_is_killed_in_the_middle_of_a_move() -> Result<()> {
-    let postgres =
-        std::env::var("PANKO_POSTGRES").context("PANKO_POSTGRES: see `make postgres`")?;
-    let three = options(Kind::Cli, &[("a", 1), ("b", 1), ("c", 0)])?;
-    let three = Options { clusters: 3, control_servers: 2, store: Some(postgres), ..three };
-    let mut sandbox = start_with(&three).await?;
-    let operator = Operator::of(&sandbox)?;
-    let load = Load::start(sandbox.addresses().address)?;
-    tokio::time::sleep(2 * SECOND).await;
-    let mut owned = operator.owned().await?;
-    for round in 0..4 {
-        let victim = format!("control-server-{}", round % 2 + 1);
-        load.during(&format!("{victim} is killed"));
-        let [from, to] = [["a", "c"], ["b", "c"], ["c", "a"], ["c", "b"]][round];
-        operator.run(&["move", "--from", from, "--to", to, "--slots", "300", "--no-wait"]).await?;
-        sandbox.kill_part(&victim).await?;
-        let at = |name: &str| ["a", "b", "c"].iter().position(|member| *member == name);
-        for (name, by) in [(from, -300), (to, 300)] {
-            let owned = owned.get_mut(at(name).context("a member")?).context("a member")?;
-            *owned = owned.saturating_add_signed(by);
-        }
-        until("the other one completes it", 60 * SECOND, async || {
-            operator.owned().await.is_ok_and(|now| now == owned)
-        })
-        .await?;
-        tokio::time::sleep(2 * SECOND).await;
-        sandbox.start_part(&victim).await?;
-    }
-    let ids = load.stop().await?;
-    records::check(sandbox.addresses(), &ids).await?;
-    let history = operator.run(&["history"]).await?;
-    let moves = history.as_array().context("a list")?;
-    let begun =
-        moves.iter().filter(|entry| entry["what"].to_string().contains("300 slots are being"));
-    ensure!(begun.count() == 4, "what was acknowledged is in the history: {history}");
     sandbox.stop_all().await;
     Ok(())
 }

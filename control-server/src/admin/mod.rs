@@ -19,12 +19,12 @@ use std::sync::Arc;
 use panko_placement::State;
 use panko_proto::v1::admin_service_server::{AdminService, AdminServiceServer};
 use panko_proto::v1::{
-    ApplyRequest, ApplyResponse, ChangePlacementRequest, ChangePlacementResponse, ExplainRequest,
-    ExplainResponse, FilterStatus, ForgetFiltersRequest, ForgetFiltersResponse,
-    GetPlacementRequest, GetPlacementResponse, HistoryEntry, ListHistoryRequest,
-    ListHistoryResponse, ListLeftoversRequest, ListLeftoversResponse, ListSchedulesRequest,
-    ListSchedulesResponse, MemberStatus, MoveScheduleRequest, MoveScheduleResponse, VerifyRequest,
-    VerifyResponse,
+    ApplyRequest, ApplyResponse, ChangePlacementRequest, ChangePlacementResponse,
+    ExplainManyRequest, ExplainManyResponse, ExplainRequest, ExplainResponse, FilterStatus,
+    ForgetFiltersRequest, ForgetFiltersResponse, GetPlacementRequest, GetPlacementResponse,
+    HistoryEntry, ListHistoryRequest, ListHistoryResponse, ListLeftoversRequest,
+    ListLeftoversResponse, ListSchedulesRequest, ListSchedulesResponse, MemberStatus,
+    MoveScheduleRequest, MoveScheduleResponse, VerifyRequest, VerifyResponse,
 };
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
@@ -186,6 +186,13 @@ impl AdminService for Service {
         request: Request<ExplainRequest>,
     ) -> Result<Response<ExplainResponse>, Status> {
         self.explained(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn explain_many(
+        &self,
+        request: Request<ExplainManyRequest>,
+    ) -> Result<Response<ExplainManyResponse>, Status> {
+        self.explained_many(request.into_inner()).await.map(Response::new)
     }
 
     async fn verify(

@@ -11,7 +11,7 @@ use super::options::Kind;
 /// Where the parts of a sandbox are.
 #[derive(Debug, Clone, Serialize)]
 pub struct Addresses {
-    /// Envoy's listener: where to point SDKs.
+    /// The (first) Envoy's listener: where to point SDKs.
     pub address: SocketAddr,
     /// The virtual namespaces.
     pub namespaces: Vec<String>,
@@ -19,8 +19,10 @@ pub struct Addresses {
     pub clusters: Vec<ClusterAddresses>,
     /// The control servers.
     pub control_servers: Vec<ControlServerAddresses>,
-    /// Envoy's admin interface.
+    /// The (first) Envoy's admin interface.
     pub envoy_admin: SocketAddr,
+    /// All Envoys.
+    pub envoys: Vec<EnvoyAddresses>,
     /// The process that ends the sandbox when it is ended.
     pub pid: u32,
     /// Where databases, configurations and logs are.
@@ -51,6 +53,17 @@ pub struct ControlServerAddresses {
     pub grpc: SocketAddr,
     /// Its HTTP port: `/metrics`, `/healthz`, `/readyz`.
     pub http: SocketAddr,
+}
+
+/// Where one Envoy is.
+#[derive(Debug, Clone, Serialize)]
+pub struct EnvoyAddresses {
+    /// Its name in the sandbox: `envoy`, or `envoy-1` and so on.
+    pub name: String,
+    /// Its listener: where to point SDKs.
+    pub address: SocketAddr,
+    /// Its admin interface.
+    pub admin: SocketAddr,
 }
 
 /// The file that `--json` names. It is there while the sandbox can be used.

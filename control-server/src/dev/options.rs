@@ -25,6 +25,9 @@ pub struct Options {
     /// How many control servers to run.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub control_servers: u8,
+    /// How many Envoys to run, each with a port for SDKs.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub envoys: u8,
     /// In how many parts the polls of a task queue are spread over them. May be repeated.
     #[arg(long, value_name = "QUEUE=PARTS", value_parser = spread)]
     pub spread: Vec<(String, u32)>,
@@ -47,7 +50,7 @@ pub struct Options {
     /// Write the clusters into Envoy's configuration. Without it Envoy fetches them, also those that come later.
     #[arg(long)]
     pub static_envoy: bool,
-    /// The port for SDKs; without it, or with 0, one that is free.
+    /// The (first) Envoy's port for SDKs; without it, or with 0, one that is free.
     #[arg(long, short, default_value_t = 0, hide_default_value = true)]
     pub port: u16,
     /// Run no Web UIs.

@@ -1,15 +1,15 @@
 //! From options to parts: ports are chosen, programs found, configurations written.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use tokio::process::Command;
 
 use super::addresses::{Addresses, ClusterAddresses};
 use super::binaries::{self, ENVOY};
-use super::cluster::{Cluster, loopback};
+use super::cluster::Cluster;
 use super::control_server;
 use super::data_dir::DataDir;
+use super::envoy;
 use super::error::{Error, While};
 use super::log::{Log, Style};
 use super::options::Options;
@@ -18,13 +18,6 @@ use super::ports::Ports;
 use super::ready::Ready;
 use super::severity::Severity;
 use crate::config::{self, Config, Listen};
-use crate::envoy_config;
-
-/// The name of Envoy's part. A cluster's part has the cluster's name.
-const ENVOY_PART: &str = "envoy";
-
-/// Envoy's workers: more than one, as everywhere, and few, as this is one machine.
-const ENVOY_WORKERS: &str = "2";
 
 /// What a sandbox consists of.
 #[derive(Debug)]
@@ -43,13 +36,12 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
     let members = names.get(..options.clusters.into()).unwrap_or(&names);
     let panko = binaries::panko(options.programs.panko.as_deref())?;
     let filter = binaries::filter(options.programs.filter.as_deref(), &panko)?;
-    let envoy = binaries::find(&ENVOY, options.programs.envoy.as_deref())?;
+    let program = binaries::find(&ENVOY, options.programs.envoy.as_deref())?;
 
     // Held until the end of this function.
     let mut ports = Ports::default();
-    let address = loopback(ports.exactly(options.port)?);
+    let envoys = envoy::addresses(options.envoys, options.port, &mut ports)?;
     let control_servers = control_server::addresses(options.control_servers, &mut ports)?;
-    let admin = loopback(ports.free()?);
     let clusters = names
         .iter()
         .map(|name| Cluster::prepare(name, options, &mut ports, data))
@@ -73,25 +65,20 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
         peers: control_server::peers(&control_servers, data)?,
     };
     let panko_yamls = control_server::configs(&control_servers, &config, data)?;
-    let endpoints = control_servers.iter().map(|one| one.grpc.into()).collect();
+    let endpoints: Vec<_> = control_servers.iter().map(|one| one.grpc.into()).collect();
     let token = config.peers.token().map_err(std::io::Error::other);
     let token = token.doing(|| "the peers' token".to_owned())?;
-    let envoy_options = envoy_config::Options {
-        listen: address,
-        admin,
-        filter,
-        control_servers: endpoints,
-        token,
-        is_static: options.static_envoy,
-    };
-    let envoy_yaml = data.write("envoy.yaml", &envoy_config::render(&config, &envoy_options))?;
 
+    // There is one, by its option's range.
+    let first = envoys.first().ok_or_else(|| std::io::Error::other("there is no Envoy"));
+    let first = first.doing(|| "--envoys".to_owned())?;
     let addresses = Addresses {
-        address,
+        address: first.address,
         namespaces: options.namespaces.clone(),
         clusters: names.iter().zip(&clusters).map(|(n, c)| addresses_of(n, c, options)).collect(),
         control_servers,
-        envoy_admin: admin,
+        envoy_admin: first.admin,
+        envoys,
         pid: std::process::id(),
         data_dir: data.path().to_owned(),
     };
@@ -109,9 +96,21 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
         let command = control_server::command(&panko, &yaml);
         parts.add(&server.name, Stage::ControlServers, command, ready)?;
     }
-    let namespaces = options.namespaces.clone();
-    let ready = Ready::Envoy { admin, listener: address, namespaces };
-    parts.add(ENVOY_PART, Stage::Envoy, envoy_command(&envoy, &envoy_yaml), ready)?;
+    for (number, envoy) in (1..).zip(&addresses.envoys) {
+        let namespaces = options.namespaces.clone();
+        let ready = Ready::Envoy { admin: envoy.admin, listener: envoy.address, namespaces };
+        let control = (endpoints.clone(), token.clone());
+        let command = envoy::command(
+            &program,
+            filter.clone(),
+            (number, envoy),
+            &config,
+            control,
+            options.static_envoy,
+            data,
+        )?;
+        parts.add(&envoy.name, Stage::Envoy, command, ready)?;
+    }
     Ok(Plan { parts: parts.made, addresses })
 }
 
@@ -165,15 +164,6 @@ fn addresses_of(name: &str, cluster: &Cluster, options: &Options) -> ClusterAddr
         ui: cluster.ui.map(|ui| format!("http://{ui}")),
         metrics: format!("http://{}/metrics", cluster.metrics),
     }
-}
-
-fn envoy_command(envoy: &Path, config: &Path) -> Command {
-    let mut command = Command::new(envoy);
-    command.arg("--config-path").arg(config);
-    command.args(["--concurrency", ENVOY_WORKERS, "--log-level", "info", "--drain-time-s", "1"]);
-    // Hot restart would leave shared memory behind, and two Envoys would need two base ids.
-    command.arg("--disable-hot-restart");
-    command
 }
 
 struct Parts<'a> {

@@ -8,7 +8,7 @@ use super::addresses::Addresses;
 /// Writes the addresses, the one that matters first.
 #[must_use]
 pub fn render(addresses: &Addresses) -> String {
-    let Addresses { address, envoy_admin, .. } = addresses;
+    let address = addresses.address;
     let namespaces = addresses.namespaces.join(", ");
     let mut table = Table::new();
     table.load_style(NOTHING);
@@ -29,12 +29,14 @@ pub fn render(addresses: &Addresses) -> String {
             format!("http://{}/metrics", control_server.http),
         ]);
     }
-    table.add_row([
-        "Envoy".to_owned(),
-        address.to_string(),
-        format!("http://{envoy_admin}"),
-        format!("http://{envoy_admin}/stats/prometheus"),
-    ]);
+    for envoy in &addresses.envoys {
+        table.add_row([
+            envoy.name.clone(),
+            envoy.address.to_string(),
+            format!("http://{}", envoy.admin),
+            format!("http://{}/stats/prometheus", envoy.admin),
+        ]);
+    }
     let data = addresses.data_dir.display();
     format!(
         "\nPanko is ready. Point SDKs at\n\n    {address}    (namespace {namespaces})\n\n{table}\n\nData and logs are in {data}. Ctrl-C ends everything.\n",

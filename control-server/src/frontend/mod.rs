@@ -4,7 +4,7 @@
 //! * [`local`] — answered here, from what all members offer ([`offers`]).
 //! * [`gather`] — asked of every member and merged.
 //! * [`second_chance`] — calls on a key that its slot's owner does not find.
-//! * [`starts`] — start-type calls that look where their key lives first.
+//! * [`starts`] — start-type calls that look where their key lives first, one at a time ([`start_locks`]).
 //! * [`schedules`] — calls on a schedule that may be on its way to another member.
 //! * [`reuse`] — whether an id that was used before may begin anew elsewhere.
 //! * [`broadcast`] — told to every member.
@@ -27,6 +27,7 @@ mod reply;
 mod reuse;
 mod schedules;
 mod second_chance;
+mod start_locks;
 mod starts;
 
 use std::sync::Arc;
@@ -54,7 +55,7 @@ use crate::topology::{Topology, VirtualNamespace};
 use reply::Reply;
 
 pub use broadcast::Unfinished;
-pub use starts::Starts;
+pub use start_locks::Starts;
 
 /// The largest request that is taken: what Temporal's frontends take.
 const MAX_REQUEST: usize = 4 * 1024 * 1024;

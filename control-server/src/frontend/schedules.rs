@@ -8,7 +8,8 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::second_chance::{forward, member};
-use super::starts::{LONGEST, PATIENCE};
+use super::start_locks::LONGEST;
+use super::starts::PATIENCE;
 use super::{Call, Frontend, deadline};
 use crate::locate::{Place, Target};
 use crate::topology::VirtualNamespace;
@@ -29,14 +30,15 @@ impl Frontend {
         let (namespace, target) = self.target(call)?;
         let asked = call.timeout.as_deref().and_then(deadline::parse);
         let patience = asked.map_or(PATIENCE, |asked| asked.mul_f64(0.8).min(PATIENCE));
-        let (locked, end) = self.starts.lock(&target, patience, LONGEST).await?;
+        let give_up = Instant::now() + patience;
+        let locked = self.starts.lock(&target, give_up, LONGEST).await?;
         let read = async {
             let to = self.home(namespace, &target).await?;
             Ok((to, forward(call, member(namespace, to)?).await))
         };
         let late = |_| Err(Status::unavailable("the schedule's cluster takes too long; try again"));
-        let read = tokio::time::timeout_at(end, read).await.unwrap_or_else(late);
-        locked.unlock().await;
+        let read = tokio::time::timeout_at(locked.end(), read).await.unwrap_or_else(late);
+        locked.unlock();
         read
     }
 

@@ -17,106 +17,24 @@ use tonic::Status;
 
 use super::reuse::Reuse;
 use super::second_chance::member;
+use super::start_locks::{LONGEST, busy};
 use super::{Call, Frontend, deadline, malformed};
-use crate::locate::key_locks::{KeyGuard, KeyLocks};
 use crate::locate::look::describe;
 use crate::locate::{Place, Target};
-use crate::placements::{By, Error, PlacementsHolder, now};
+use crate::placements::{By, Error};
 use crate::topology::VirtualNamespace;
 
-/// How long a start may take from its lock to its answer: longer than any should, and as short as may be, since
-/// this is how long a key stays locked by a control server that crashed.
-pub(super) const LONGEST: Duration = Duration::from_secs(4);
-
-/// The same for one that is answered when an update is done.
+/// The same as [`LONGEST`] for one that is answered when an update is done.
 const LONGEST_WITH_UPDATE: Duration = Duration::from_secs(60);
-
-/// By how much clocks may differ, and clusters be late.
-const MARGIN: Duration = Duration::from_secs(2);
 
 /// How long a start waits for its turn. One that waits longer is told to try again, before its own deadline.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Between two tries at a lock that another control server has.
-const AGAIN: Duration = Duration::from_millis(10);
+/// Between two looks of a start that goes elsewhere than those that are on their way.
+const ELSEWHERE: Duration = Duration::from_millis(200);
 
 /// How often a key is looked for anew because its member has been released meanwhile.
 const LOOKS: usize = 3;
-
-/// Locks keys: here, so that few ask the store, and there.
-#[derive(Debug)]
-pub struct Starts {
-    placements: Arc<PlacementsHolder>,
-    server: Arc<str>,
-    here: KeyLocks,
-}
-
-/// A key that is locked.
-pub(crate) struct Locked {
-    placements: Arc<PlacementsHolder>,
-    namespace: Arc<str>,
-    key: String,
-    holder: String,
-    _here: KeyGuard,
-}
-
-impl Starts {
-    /// Locks of the control server with this name.
-    #[must_use]
-    pub fn new(placements: Arc<PlacementsHolder>, server: &Arc<str>) -> Self {
-        Self { placements, server: server.clone(), here: KeyLocks::default() }
-    }
-
-    /// Waits for the key's turn. What is done under the lock has to end by the instant that is returned, within
-    /// `longest`; the lock ends by itself some time after that.
-    pub(crate) async fn lock(
-        &self,
-        target: &Target,
-        patience: Duration,
-        longest: Duration,
-    ) -> Result<(Locked, Instant), Status> {
-        let give_up = Instant::now() + patience;
-        let busy = || {
-            Status::unavailable(format!(
-                "another start of {} {:?} has not told its end; try again",
-                target.kind,
-                String::from_utf8_lossy(&target.id)
-            ))
-        };
-        let here = tokio::time::timeout_at(give_up, self.here.lock(target.clone())).await;
-        let here = here.map_err(|_| busy())?;
-        // Two keys that look alike in this text share a lock, which does no harm.
-        let key = format!("{}:{}", target.kind, String::from_utf8_lossy(&target.id));
-        let holder = format!("{}/{}", self.server, uuid::Uuid::new_v4().simple());
-        let (placements, namespace) = (self.placements.clone(), target.namespace.clone());
-        let locked = Locked { placements, namespace, key, holder, _here: here };
-        let hold = u64::try_from((longest + MARGIN).as_millis()).unwrap_or(0);
-        loop {
-            // Counted from before the store is asked, which may take its time.
-            let end = Instant::now() + longest;
-            let (now, Locked { namespace, key, holder, .. }) = (now(), &locked);
-            let until = now + hold;
-            let store = self.placements.store();
-            if store.lock(namespace, key, holder, now, until).await.map_err(unavailable)? {
-                return Ok((locked, end));
-            }
-            if Instant::now() > give_up {
-                return Err(busy());
-            }
-            tokio::time::sleep(AGAIN).await;
-        }
-    }
-}
-
-impl Locked {
-    /// Lets the next one have its turn.
-    pub(crate) async fn unlock(self) {
-        let Self { placements, namespace, key, holder, .. } = &self;
-        if let Err(error) = placements.store().unlock(namespace, key, holder).await {
-            tracing::warn!(key, %error, "a key stays locked until its time is over");
-        }
-    }
-}
 
 impl Frontend {
     /// A start-type call. It goes to the member that has the key's open run; else to the one that has its
@@ -141,30 +59,47 @@ impl Frontend {
         };
         let longest = asked.map_or(longest, |asked| asked.min(longest));
         let patience = asked.map_or(PATIENCE, |asked| asked.mul_f64(0.8).min(PATIENCE));
-        let (locked, end) = self.starts.lock(&target, patience, longest).await?;
-        let place = self.place(namespace, &target, reopened.as_ref(), reuse.as_ref());
-        let place = tokio::time::timeout_at(end, place).await.unwrap_or_else(|_| Err(late()));
-        let answer = match place.and_then(|to| member(namespace, to)) {
-            Ok(member) => {
-                let left = end.saturating_duration_since(Instant::now());
+        let give_up = Instant::now() + patience;
+        loop {
+            let mut locked = self.starts.lock(&target, give_up, longest.min(LONGEST)).await?;
+            let place = self.place(namespace, &target, reopened.as_ref(), reuse.as_ref());
+            let place = tokio::time::timeout_at(locked.end(), place).await;
+            let place = place.unwrap_or_else(|_| Err(late()));
+            let ready = match place.and_then(|to| member(namespace, to)) {
+                Ok(member) => locked.goes_to(member, longest).await.map(|goes| (member, goes)),
+                Err(status) => Err(status),
+            };
+            let left = locked.end().saturating_duration_since(Instant::now());
+            match ready {
                 // Nothing is sent that its lock may not outlive.
-                if left.is_zero() {
-                    locked.unlock().await;
+                Ok((_, true)) if left.is_zero() => {
+                    locked.unlock();
                     return Err(late());
                 }
-                let answer = member.call(call.method, &call.caller, call.body.clone(), left).await;
-                if answer.as_ref().err().is_some_and(|s| !is_definite(s.code().into())) {
+                Ok((member, true)) => {
+                    let answer = member.call(call.method, &call.caller, call.body.clone(), left);
+                    let answer = answer.await;
+                    if answer.is_ok() && call.method.name == "DeleteSchedule" {
+                        let end = locked.end();
+                        self.delete_what_is_left(call, namespace, &target, end).await?;
+                    }
+                    // Else it stays locked until its time is over.
+                    if answer.as_ref().err().is_none_or(|s| is_definite(s.code().into())) {
+                        locked.unlock();
+                    }
                     return answer;
                 }
-                if answer.is_ok() && call.method.name == "DeleteSchedule" {
-                    self.delete_what_is_left(call, namespace, &target, end).await?;
+                Ok((_, false)) => locked.unlock(),
+                Err(status) => {
+                    locked.unlock();
+                    return Err(status);
                 }
-                answer
             }
-            Err(status) => Err(status),
-        };
-        locked.unlock().await;
-        answer
+            if Instant::now() > give_up {
+                return Err(busy(&target));
+            }
+            tokio::time::sleep(ELSEWHERE).await;
+        }
     }
 
     /// The member that gets a start of `target`, which is locked. `reopened` is the run that is to be reset.
@@ -176,19 +111,31 @@ impl Frontend {
         reuse: Option<&Reuse>,
     ) -> Result<usize, Status> {
         let slot = Key { kind: target.kind, id: &target.id }.slot();
+        let owner = |state: &State| {
+            let owners = state.slots.get(slot.index()).cloned();
+            let owners = owners.ok_or_else(|| Status::internal("no such slot"))?;
+            Ok::<_, Status>((usize::from(owners.owner.0), owners))
+        };
         for _ in 0..LOOKS {
-            // Read with each lock: what is in memory may be old.
-            let state = self.placements.current(&namespace.name).await.map_err(unavailable)?;
+            // Read with each lock: what is in memory may be old. The look need not wait for it, since versions only grow:
+            // if it is read to be the same, it was the same before the look.
+            let here = self.placements.state(&namespace.name);
+            let here = here.ok_or_else(|| Status::unavailable("there is no placement yet"))?;
+            let (state, place) = tokio::join!(
+                self.placements.current(&namespace.name),
+                self.locator.locate_now(namespace, target, owner(&here)?.0),
+            );
+            let state = state.map_err(unavailable)?;
             if !namespace.fits(&state) {
                 return Err(Status::unavailable("the namespace's members change; try again"));
             }
-            let owners = state.slots.get(slot.index());
-            let owners = owners.ok_or_else(|| Status::internal("no such slot"))?;
-            let owner = usize::from(owners.owner.0);
+            let (owner, owners) = owner(&state)?;
+            let place = match state.version == here.version {
+                true => place?,
+                false => self.locator.locate_now(namespace, target, owner).await?,
+            };
             let mut to = owner;
-            if let Place::Member { index, open } =
-                known(self.locator.locate_now(namespace, target, owner).await?)?
-            {
+            if let Place::Member { index, open } = known(place)? {
                 let holds = owners.former.contains(&index_of(index));
                 // Else a cluster itself has started it, and it has ended, which binds nobody.
                 let binds = open || holds || namespace.locate_before_start || reopened.is_some();
@@ -285,6 +232,6 @@ fn known(place: Place) -> Result<Place, Status> {
     }
 }
 
-fn unavailable(error: impl std::fmt::Display) -> Status {
+pub(super) fn unavailable(error: impl std::fmt::Display) -> Status {
     Status::unavailable(error.to_string())
 }

@@ -5,28 +5,30 @@
 //! * [`client`] — which control server is asked.
 //! * [`schedules`] — which there are, and their moves.
 //! * [`leftovers`] — what never ends.
+//! * [`explain`] — where calls on keys go.
 //! * [`wait`] — until a handover is done.
 //! * [`show`] — what is told.
 
 pub mod apply;
 mod client;
+mod explain;
 pub mod leftovers;
 pub mod schedules;
 mod show;
 pub mod verbs;
 mod wait;
 
-use anyhow::Context;
 use panko_proto::v1::change_placement_request::Change;
 use panko_proto::v1::{
-    ChangePlacementRequest, ExplainRequest, ForgetFiltersRequest, GetPlacementRequest,
-    ListHistoryRequest, VerifyRequest,
+    ChangePlacementRequest, ForgetFiltersRequest, GetPlacementRequest, ListHistoryRequest,
+    VerifyRequest,
 };
 
 use crate::cli::Output;
 use crate::config::Config;
 use client::Client;
-use verbs::{ChangeArgs, ExplainArgs, FiltersArgs, HistoryArgs, NamespaceArgs, StatusArgs};
+pub use explain::explain;
+use verbs::{ChangeArgs, FiltersArgs, HistoryArgs, NamespaceArgs, StatusArgs};
 
 /// Changes a placement, or shows what would change.
 pub async fn change(args: &ChangeArgs, change: Change, output: Output) -> anyhow::Result<()> {
@@ -66,16 +68,6 @@ pub async fn history(args: &HistoryArgs, output: Output) -> anyhow::Result<()> {
     let request = ListHistoryRequest { namespace, limit: args.limit };
     let answer = client.admin.list_history(request).await.map_err(told)?.into_inner();
     show::history(&answer.entries, output);
-    Ok(())
-}
-
-/// Shows where calls on a key go.
-pub async fn explain(args: &ExplainArgs, output: Output) -> anyhow::Result<()> {
-    let (kind, id) = args.key.kind_and_id().context("say which id")?;
-    let (mut client, namespace) = reach(&args.of).await?;
-    let request = ExplainRequest { namespace, kind: kind.to_owned(), id: id.clone() };
-    let answer = client.admin.explain(request).await.map_err(told)?.into_inner();
-    show::explained(kind, &id, &answer, output);
     Ok(())
 }
 

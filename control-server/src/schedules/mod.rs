@@ -97,7 +97,9 @@ impl Mover {
             id: id.as_bytes().into(),
             run: Box::default(),
         };
-        let (locked, end) = self.starts.lock(&target, PATIENCE, LONGEST).await?;
+        let give_up = Instant::now() + PATIENCE;
+        let locked = self.starts.lock(&target, give_up, LONGEST).await?;
+        let end = locked.end();
         let moved = self.under_lock(namespace, id, end, dry_run);
         let moved = tokio::time::timeout_at(end, moved).await;
         let moved = moved.unwrap_or_else(|_| {
@@ -108,7 +110,7 @@ impl Mover {
         match &moved {
             // What was sent may still take effect; the lock ends after that.
             Err(status) if !is_definite(status.code().into()) => {}
-            _ => locked.unlock().await,
+            _ => locked.unlock(),
         }
         moved
     }

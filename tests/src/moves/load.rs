@@ -1,15 +1,13 @@
 //! What clients do meanwhile: they start workflows under fresh ids and under ids that are open, signal, signal with start,
 //! look and terminate, and try again as SDKs do.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use comfy_table::Table;
-use panko_tests::bare::Client;
+use anyhow::Result;
+
 use prost::Message;
 use temporalio_protos::temporal::api::common::v1::{WorkflowExecution, WorkflowType};
 use temporalio_protos::temporal::api::enums::v1::{
@@ -20,9 +18,16 @@ use temporalio_protos::temporal::api::workflowservice::v1 as api;
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
+use super::nothing;
+use super::table::{Phase, table};
+use crate::bare::Client;
+
 /// How many ids are started again and again, and by how many clients each.
 const ENTITIES: usize = 24;
 const CLIENTS: usize = 2;
+
+/// Between two calls of each. What is measured is Panko, not how busy the machine can be made.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The queue that workers poll, and the one that nobody does.
 const WORKED: &str = "moves";
@@ -46,19 +51,22 @@ const AGAIN: [Code; 7] = [
 /// started again after its timeout, 10 s.
 const COMPLETES: Duration = Duration::from_secs(60);
 
-/// What has been seen during a phase.
-#[derive(Default)]
-struct Phase {
-    /// By call: milliseconds of each.
-    took: BTreeMap<&'static str, Vec<f64>>,
-    /// By call: answers after which it was tried again.
-    again: BTreeMap<&'static str, u64>,
+/// What has been seen.
+#[derive(Debug)]
+pub struct Seen {
+    /// Phase by phase.
+    pub phases: Vec<Phase>,
+    /// What went wrong, in words.
+    pub wrong: Vec<String>,
+    /// All ids that were started.
+    pub ids: Vec<String>,
 }
 
 struct Shared {
     client: Client,
+    name: String,
     stopping: AtomicBool,
-    phases: Mutex<Vec<(String, Phase)>>,
+    phases: Mutex<Vec<Phase>>,
     wrong: Mutex<Vec<String>>,
     fresh: Mutex<Vec<String>>,
     number: AtomicU64,
@@ -73,10 +81,16 @@ pub struct Load {
 impl Load {
     /// Begins.
     pub fn start(address: SocketAddr) -> Result<Self> {
+        Self::start_as(address, "fresh")
+    }
+
+    /// The same beside another one: ids that nobody has used begin with `name`, those that many use are the same.
+    pub fn start_as(address: SocketAddr, name: &str) -> Result<Self> {
         let shared = Arc::new(Shared {
             client: Client::new(address)?,
+            name: name.to_owned(),
             stopping: AtomicBool::new(false),
-            phases: Mutex::new(vec![("nothing moves".to_owned(), Phase::default())]),
+            phases: Mutex::new(vec![Phase::named("nothing moves")]),
             wrong: Mutex::default(),
             fresh: Mutex::default(),
             number: AtomicU64::new(0),
@@ -96,7 +110,7 @@ impl Load {
                     while !shared.stopping.load(Ordering::Relaxed) {
                         shared.entity(&id, turn).await;
                         turn += 1;
-                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        tokio::time::sleep(PAUSE).await;
                     }
                 });
             }
@@ -106,27 +120,30 @@ impl Load {
 
     /// What follows happens during this.
     pub fn during(&self, what: &str) {
-        self.shared.phases().push((what.to_owned(), Phase::default()));
+        self.shared.phases().push(Phase::named(what));
     }
 
-    /// Ends, shows the table, and fails if anything went wrong. Returns all ids.
-    pub async fn stop(mut self) -> Result<Vec<String>> {
+    /// Ends, and tells what was seen.
+    pub async fn finish(mut self) -> Seen {
         self.shared.stopping.store(true, Ordering::Relaxed);
         // All but the worker end by themselves.
         while self.tasks.len() > 1 {
             self.tasks.join_next().await;
         }
         self.tasks.abort_all();
-        println!("{}", table(&self.shared.phases()));
+        let phases = std::mem::take(&mut *self.shared.phases());
         let wrong = std::mem::take(&mut *lock(&self.shared.wrong));
-        ensure!(
-            wrong.is_empty(),
-            "{} calls went wrong: {:#?}",
-            wrong.len(),
-            wrong.get(..20.min(wrong.len()))
-        );
         let fresh = std::mem::take(&mut *lock(&self.shared.fresh));
-        Ok(fresh.into_iter().chain((0..ENTITIES).map(entity_id)).collect())
+        let ids = fresh.into_iter().chain((0..ENTITIES).map(entity_id)).collect();
+        Seen { phases, wrong, ids }
+    }
+
+    /// Ends, shows the table, and fails if anything went wrong. Returns all ids.
+    pub async fn stop(self) -> Result<Vec<String>> {
+        let Seen { phases, wrong, ids } = self.finish().await;
+        println!("{}", table(&[("gRPC", phases)]));
+        nothing(&wrong)?;
+        Ok(ids)
     }
 }
 
@@ -139,7 +156,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Shared {
-    fn phases(&self) -> std::sync::MutexGuard<'_, Vec<(String, Phase)>> {
+    fn phases(&self) -> std::sync::MutexGuard<'_, Vec<Phase>> {
         lock(&self.phases)
     }
 
@@ -154,7 +171,7 @@ impl Shared {
 
     /// One start under an id that nobody has used: it is found at once, and it completes.
     async fn fresh_ids(&self) {
-        let id = format!("fresh-{}", self.number.fetch_add(1, Ordering::Relaxed));
+        let id = format!("{}-{}", self.name, self.number.fetch_add(1, Ordering::Relaxed));
         lock(&self.fresh).push(id.clone());
         let start = start(&id, WORKED, &id, WorkflowIdConflictPolicy::Unspecified);
         let started: Result<api::StartWorkflowExecutionResponse, _> =
@@ -175,7 +192,7 @@ impl Shared {
 
     /// One thing that is done to an id that others use, too.
     async fn entity(&self, id: &str, turn: usize) {
-        let request_id = format!("{id}-{turn}-{:?}", Instant::now());
+        let request_id = format!("{}-{id}-{turn}-{:?}", self.name, Instant::now());
         let fail = WorkflowIdConflictPolicy::Unspecified;
         let use_existing = WorkflowIdConflictPolicy::UseExisting;
         let outcome = match turn % 7 {
@@ -251,16 +268,16 @@ impl Shared {
                     if AGAIN.contains(&status.code())
                         && began.elapsed() < Duration::from_secs(60) =>
                 {
-                    if let Some((_, phase)) = self.phases().last_mut() {
-                        *phase.again.entry(what).or_default() += 1;
+                    if let Some(phase) = self.phases().last_mut() {
+                        phase.error(what, status.code());
                     }
                     tokio::time::sleep(wait).await;
                     wait = wait.mul_f64(1.7).min(Duration::from_secs(5));
                 }
                 _ => {
                     let took = began.elapsed().as_secs_f64() * 1000.0;
-                    if let Some((_, phase)) = self.phases().last_mut() {
-                        phase.took.entry(what).or_default().push(took);
+                    if let Some(phase) = self.phases().last_mut() {
+                        phase.took.entry(what.to_owned()).or_default().push(took);
                     }
                     return answer;
                 }
@@ -308,23 +325,4 @@ fn signal_with_start(id: &str, request_id: &str) -> api::SignalWithStartWorkflow
         signal_name: "noted".to_owned(),
         ..Default::default()
     }
-}
-
-/// By phase and call: how many, how many times it was tried again, and how long each took with what was tried again.
-fn table(phases: &[(String, Phase)]) -> Table {
-    let mut table = Table::new();
-    table.set_header(["while", "call", "calls", "tried again", "p50 ms", "p99 ms", "max ms"]);
-    for (name, phase) in phases {
-        for (what, took) in &phase.took {
-            let mut took = took.clone();
-            took.sort_by(f64::total_cmp);
-            let at = |part: f64| took.get(((took.len() - 1) as f64 * part) as usize).copied();
-            let again = phase.again.get(what).copied().unwrap_or(0);
-            let mut row = vec![name.clone(), (*what).to_owned(), took.len().to_string()];
-            row.push(again.to_string());
-            row.extend([0.5, 0.99, 1.0].map(|part| format!("{:.1}", at(part).unwrap_or(0.0))));
-            table.add_row(row);
-        }
-    }
-    table
 }
