@@ -5,6 +5,8 @@
 # make ui        the Temporal Web UI in a browser
 # make bench     what the filter costs Envoy: a start, a call that may live elsewhere, a call whose names it replaces
 # make bench-polls  what pooled polls cost: memory, CPU, time, poll sync (PART="scale --polls 1000": one part)
+# make bench-placement  how the cost of placements grows (PART="push --sizes 10x8x1000": one part; also needs
+#                 PostgreSQL 14 and Node.js 20; PART="starts --stores sqlite" does without PostgreSQL)
 # make loss      does Panko lose tasks? A look of some minutes (LOSS="…": see `loss --help`)
 # make moves     slots that move, again and again, under load and faults
 # make postgres  the store, and two control servers, on PostgreSQL
@@ -20,7 +22,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export PANKO_FILTER := $(TARGET)/filter/panko_filter.wasm
 export PANKO_BIN := $(TARGET)/debug/panko
 
-.PHONY: demo test test-all model postgres moves sdks ui bench bench-polls loss loss-all filter panko lint unit e2e compose tools docs fmt
+.PHONY: demo test test-all model postgres moves sdks ui bench bench-polls bench-placement loss loss-all filter panko lint unit e2e compose tools docs fmt
 
 demo: filter panko
 	programs=$$(scripts/tools env cli envoy) && eval "$$programs" && scripts/demo
@@ -50,6 +52,16 @@ bench-polls: filter
 	cargo build --locked --release --package panko-control-server --package panko-bench
 	programs=$$(scripts/tools env cli server envoy) && eval "$$programs" && \
 	  $(TARGET)/release/bench-polls --panko $(TARGET)/release/panko $(PART)
+
+# Only starts need PostgreSQL, and only where it is not said otherwise.
+bench-placement: PART ?= all
+bench-placement: BESIDE = $(if $(filter all starts,$(firstword $(PART))),$(if $(findstring --stores,$(PART)),$(if $(findstring postgres,$(PART)),scripts/postgres),scripts/postgres))
+bench-placement: filter
+	cargo build --locked --release --package panko-control-server --package panko-bench
+	cargo build --locked --package panko-bench-lookup --target wasm32-wasip1 --profile filter
+	programs=$$(scripts/tools env envoy) && eval "$$programs" && \
+	  PANKO_LOOKUP=$(TARGET)/wasm32-wasip1/filter/lookup.wasm \
+	  $(BESIDE) $(TARGET)/release/bench-placement --panko $(TARGET)/release/panko $(PART)
 
 # What a few restarts can show.
 LOSS := --scenario steady,restarts,kills,one-slot --rounds 1 --workflows 500 --activity-seconds 10

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use flate2::{Compression, write::GzEncoder};
+use h2::RecvStream;
 
 /// Bytes before each message.
 pub const PREFIX: usize = 5;
@@ -32,6 +33,17 @@ fn frame(flag: u8, message: &[u8]) -> Bytes {
 pub fn announced(prefix: [u8; PREFIX]) -> usize {
     let [_flag, length @ ..] = prefix;
     u32::from_be_bytes(length) as usize
+}
+
+/// All of a body that is small, as it comes.
+pub async fn read(mut body: RecvStream) -> Result<Vec<u8>, h2::Error> {
+    let mut read = Vec::new();
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk?;
+        body.flow_control().release_capacity(chunk.len())?;
+        read.extend_from_slice(&chunk);
+    }
+    Ok(read)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! What the filter costs: Envoy's CPU per call, without a filter and with ours, in turn. (What pooled
-//! polls cost is in [`polls`].)
+//! polls cost is in [`polls`], what placements cost in [`placement`].)
 //!
 //! Two Envoys with one worker each, alike but for the filter, are driven one after the other,
 //! A B A B, each with the same calls to a backend that answers at once. One is idle while the other
@@ -14,6 +14,7 @@ mod control;
 mod envoy;
 mod frame;
 mod options;
+pub mod placement;
 pub mod polls;
 mod process;
 mod report;

@@ -54,7 +54,13 @@ impl Process {
     /// Bytes of memory that it has in RAM (`VmRSS` of proc_pid_status(5)).
     pub fn resident(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
-        resident(&status).with_context(|| format!("no VmRSS in the status of {}", self.name))
+        kib(&status, "VmRSS:").with_context(|| format!("no VmRSS in the status of {}", self.name))
+    }
+
+    /// The most that it ever had (`VmHWM`).
+    pub fn most_resident(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
+        kib(&status, "VmHWM:").with_context(|| format!("no VmHWM in the status of {}", self.name))
     }
 }
 
@@ -87,8 +93,9 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
-fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// A line of proc_pid_status(5), in bytes.
+fn kib(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib * 1024)
 }
@@ -105,6 +112,6 @@ mod tests {
 
     #[test]
     fn resident_memory_is_read_in_bytes() {
-        assert_eq!(resident("VmHWM:\t  90 kB\nVmRSS:\t   12 kB\n"), Some(12 * 1024));
+        assert_eq!(kib("VmHWM:\t  90 kB\nVmRSS:\t   12 kB\n", "VmRSS:"), Some(12 * 1024));
     }
 }

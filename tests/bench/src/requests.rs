@@ -9,10 +9,15 @@ const REQUEST_ID: &str = "c1a7f9d4-2d0b-4a43-8f0e-7b5d3e9a6c10";
 
 /// A StartWorkflowExecutionRequest of `size` bytes, the same one each time.
 pub fn start_workflow(size: usize) -> Vec<u8> {
+    start_of(WORKFLOW_ID, size)
+}
+
+/// A StartWorkflowExecutionRequest of `size` bytes for a workflow with this id.
+pub fn start_of(workflow_id: &str, size: usize) -> Vec<u8> {
     of_size(size, |input| {
         let mut request = Vec::new();
         field(&mut request, 1, b"default");
-        field(&mut request, 2, WORKFLOW_ID.as_bytes());
+        field(&mut request, 2, workflow_id.as_bytes());
         field(&mut request, 3, &message(1, b"OrderWorkflow"));
         field(&mut request, 4, &message(1, b"orders"));
         field(&mut request, 5, &message(1, &payload(input)));

@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 use crate::frame;
 use crate::server::{CONNECTION_WINDOW, STREAM_WINDOW};
 
+const WORKFLOW_SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
+
 /// A connection. Clones share it.
 #[derive(Clone)]
 pub struct Client(SendRequest<Bytes>);
@@ -31,16 +33,28 @@ impl Client {
         Ok(Self(connection))
     }
 
-    /// Makes a unary call of WorkflowService with `deadline` on the wire, and returns the answer's
-    /// message. Fails on any gRPC status but 0. Dropping it cancels the call.
+    /// Makes a unary call of WorkflowService: see [`Client::call_at`].
     pub async fn call(
         &mut self,
         method: &str,
         body: Bytes,
         deadline: Duration,
     ) -> anyhow::Result<Bytes> {
+        self.call_at(WORKFLOW_SERVICE, method, body, deadline).await
+    }
+
+    /// Makes a unary call with `deadline` on the wire, and returns the answer's message. Fails on any
+    /// gRPC status but 0. Dropping it cancels the call.
+    pub async fn call_at(
+        &mut self,
+        service: &str,
+        method: &str,
+        body: Bytes,
+        deadline: Duration,
+    ) -> anyhow::Result<Bytes> {
         std::future::poll_fn(|context| self.0.poll_ready(context)).await?;
-        let (response, mut stream) = self.0.send_request(request(method, deadline)?, false)?;
+        let (response, mut stream) =
+            self.0.send_request(request(service, method, deadline)?, false)?;
         stream.send_data(body, true)?;
         drop(stream);
 
@@ -64,8 +78,8 @@ impl Client {
 }
 
 /// What a Go SDK sends beside the body.
-fn request(method: &str, deadline: Duration) -> anyhow::Result<Request<()>> {
-    let uri = format!("http://temporal/temporal.api.workflowservice.v1.WorkflowService/{method}");
+fn request(service: &str, method: &str, deadline: Duration) -> anyhow::Result<Request<()>> {
+    let uri = format!("http://temporal/{service}/{method}");
     let request = Request::post(uri)
         .header("te", "trailers")
         .header("content-type", "application/grpc")

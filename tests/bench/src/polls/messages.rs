@@ -103,12 +103,12 @@ pub fn system_info() -> Bytes {
     info.into()
 }
 
-/// What a cluster says of its namespace.
-pub fn describe_namespace(uuid: &str) -> Bytes {
+/// What a cluster says of a namespace.
+pub fn describe_namespace(name: &[u8], uuid: &str) -> Bytes {
     let mut capabilities = Vec::new();
     (1..=8).for_each(|number| put_uint(&mut capabilities, number, 1));
     let mut info = Vec::new();
-    put_bytes(&mut info, 1, NAMESPACE.as_bytes());
+    put_bytes(&mut info, 1, name);
     put_uint(&mut info, 2, 1);
     put_bytes(&mut info, 6, uuid.as_bytes());
     put_bytes(&mut info, 7, &capabilities);

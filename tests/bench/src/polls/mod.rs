@@ -5,19 +5,19 @@
 //! `panko serve` and Envoy are the real ones, in processes of their own.
 
 mod arrivals;
-mod client;
+pub(crate) mod client;
 mod deadlines;
 mod fleet;
 mod http;
 mod latency;
 mod ledger;
-mod messages;
+pub(crate) mod messages;
 mod null;
 mod options;
 mod scale;
-mod sheet;
+pub(crate) mod sheet;
 mod sides;
-mod stage;
+pub(crate) mod stage;
 mod sync;
 mod temporal;
 
@@ -31,7 +31,8 @@ use tokio::signal::unix::{SignalKind, signal};
 pub use options::{Options, Programs};
 
 use ledger::{Ledger, Outcome};
-use options::{Part, at_least_one, defaults, seconds};
+use options::{Part, defaults};
+pub(crate) use options::{at_least_one, seconds};
 use sheet::Sheet;
 
 /// What SDKs give a poll.
@@ -88,7 +89,7 @@ async fn settle(ledger: &Ledger, from: usize, patience: Duration) -> Outcome {
 }
 
 /// Envoy opens a connection for every hundred polls, and children inherit the limit.
-fn allow_many_connections() -> anyhow::Result<()> {
+pub(crate) fn allow_many_connections() -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
         .context("cannot raise the limit of open files")

@@ -61,15 +61,15 @@ pub struct Programs {
 }
 
 impl Programs {
-    pub(super) fn panko(&self) -> anyhow::Result<&Path> {
+    pub(crate) fn panko(&self) -> anyhow::Result<&Path> {
         self.panko.as_deref().context("which panko? Say --panko or PANKO_BIN")
     }
 
-    pub(super) fn envoy(&self) -> anyhow::Result<&Path> {
+    pub(crate) fn envoy(&self) -> anyhow::Result<&Path> {
         self.envoy.as_deref().context("which Envoy? Say --envoy or PANKO_ENVOY")
     }
 
-    pub(super) fn filter(&self) -> anyhow::Result<&Path> {
+    pub(crate) fn filter(&self) -> anyhow::Result<&Path> {
         self.filter.as_deref().context("which filter? Say --filter or PANKO_FILTER")
     }
 
@@ -87,14 +87,14 @@ pub(super) fn defaults<T: Parser>() -> anyhow::Result<T> {
     Ok(T::try_parse_from(["bench-polls"])?)
 }
 
-pub(super) fn seconds(text: &str) -> Result<f64, String> {
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.1..=600.0).contains(&seconds) => Ok(seconds),
         _ => Err("write a number between 0.1 and 600".into()),
     }
 }
 
-pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("write a whole number, at least 1".into()),

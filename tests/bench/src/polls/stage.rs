@@ -1,7 +1,7 @@
 //! What is measured: null clusters, a real `panko serve` over them, a real Envoy before it.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -191,9 +191,9 @@ fn panko_yaml(grpc: SocketAddr, http: SocketAddr, clusters: &[SocketAddr]) -> St
 }
 
 /// What `panko envoy` prints.
-async fn envoy_yaml(
+pub(crate) async fn envoy_yaml(
     panko: &Path,
-    config: &PathBuf,
+    config: &Path,
     listener: SocketAddr,
     filter: &Path,
 ) -> anyhow::Result<String> {

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::RecvStream;
 use h2::server::SendResponse;
 use tokio::time::Instant;
 
@@ -29,13 +28,15 @@ pub(super) async fn answer(
     let (head, body) = request.into_parts();
     let message = match head.uri.path().rsplit('/').next().unwrap_or_default() {
         "GetSystemInfo" => messages::system_info(),
-        "DescribeNamespace" => messages::describe_namespace(&cluster.uuid),
+        "DescribeNamespace" => {
+            messages::describe_namespace(messages::NAMESPACE.as_bytes(), &cluster.uuid)
+        }
         name @ ("PollActivityTaskQueue" | "PollWorkflowTaskQueue") => {
             let is_activity = name == Kind::Activity.method();
             let kind = if is_activity { Kind::Activity } else { Kind::Workflow };
             let deadline = head.headers.get("grpc-timeout").and_then(|text| text.to_str().ok());
             let wait = deadline.and_then(timeout).unwrap_or(LONGEST).saturating_sub(MARGIN);
-            let body = read(body).await?;
+            let body = frame::read(body).await?;
             let Some(queue) = body.get(frame::PREFIX..).and_then(messages::queue_of) else {
                 return respond_with(respond, Bytes::new(), "3");
             };
@@ -102,16 +103,6 @@ fn respond_with(
     let mut stream = respond.send_response(headers(), false)?;
     stream.send_data(frame::plain(&message), false)?;
     stream.send_trailers(trailers(status))
-}
-
-async fn read(mut body: RecvStream) -> Result<Vec<u8>, h2::Error> {
-    let mut read = Vec::new();
-    while let Some(chunk) = body.data().await {
-        let chunk = chunk?;
-        body.flow_control().release_capacity(chunk.len())?;
-        read.extend_from_slice(&chunk);
-    }
-    Ok(read)
 }
 
 /// `grpc-timeout`, in the units that workers, Envoy and Panko use.
