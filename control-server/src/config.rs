@@ -124,6 +124,17 @@ pub struct Namespace {
     /// delete it.
     #[serde(default, skip_serializing_if = "NamespaceChanges::is_default")]
     pub namespace_changes: NamespaceChanges,
+    /// When a member is given up without an operator. Never without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover: Option<Failover>,
+}
+
+/// When a member is given up, as `panko failover` does it, without an operator: `docs/operations.md` says what that risks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failover {
+    /// Once it has not answered the leading control server for so long, while all others do.
+    pub after_seconds: u64,
 }
 
 /// Whether callers may change a namespace itself.

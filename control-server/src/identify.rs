@@ -11,11 +11,11 @@ use panko_routing::wire::fields::{Value, fields, last_bytes, put_bytes};
 use tokio::task::JoinSet;
 use tonic::Status;
 
+use crate::failover::{Health, interval};
+use crate::frontend::is_missing;
 use crate::placements::PlacementsHolder;
 use crate::topology::{Topology, VirtualNamespace};
 
-/// Between two looks at a member that answers.
-const INTERVAL: Duration = Duration::from_secs(30);
 /// Between two tries at one that does not.
 const RETRY: Duration = Duration::from_millis(500);
 /// How long a cluster has for an answer.
@@ -58,21 +58,24 @@ impl LastAnswers {
     }
 }
 
-/// Looks at every member until dropped; what is learned goes into `placements` and `answers`.
+/// Looks at every member until dropped; what is learned goes into `placements` and `answers`, and whether it answers into
+/// `health`.
 pub async fn watch(
     topology: Arc<Topology>,
     placements: Arc<PlacementsHolder>,
     answers: Arc<LastAnswers>,
+    health: Arc<Health>,
 ) {
     let mut members = JoinSet::new();
     for namespace in topology.namespaces() {
         for member in 0..namespace.members.len() {
             let (namespace, placements) = (namespace.clone(), placements.clone());
-            let answers = answers.clone();
+            let (answers, health) = (answers.clone(), health.clone());
             members.spawn(async move {
                 loop {
-                    let wait = match look(&namespace, member, &placements, &answers).await {
-                        Ok(()) => INTERVAL,
+                    let wait = match look(&namespace, member, &placements, &answers, &health).await
+                    {
+                        Ok(()) => interval(&namespace),
                         Err(_) => RETRY,
                     };
                     tokio::time::sleep(wait).await;
@@ -88,6 +91,7 @@ async fn look(
     index: usize,
     placements: &PlacementsHolder,
     answers: &LastAnswers,
+    health: &Health,
 ) -> Result<(), Status> {
     let member = namespace.members.get(index).ok_or_else(|| Status::internal("no such member"))?;
     let cluster = &member.cluster;
@@ -100,7 +104,9 @@ async fn look(
         let describe = method(DESCRIBE_NAMESPACE)?;
         cluster.call(describe, cluster.own(), request.into(), DEADLINE).await
     };
-    let answer = result.await.inspect_err(|status| {
+    let result = result.await;
+    health.note(namespace, member, !result.as_ref().is_err_and(is_missing));
+    let answer = result.inspect_err(|status| {
         tracing::warn!(cluster = %cluster.name(), namespace = member.namespace, %status, "a member does not say who it is");
     })?;
     member.set_withdraws_polls(withdraws_polls(&answer));

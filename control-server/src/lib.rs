@@ -15,6 +15,7 @@ pub mod cluster;
 pub mod config;
 pub mod dev;
 pub mod envoy_config;
+pub mod failover;
 pub mod frontend;
 pub mod identify;
 pub mod locate;

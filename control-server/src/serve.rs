@@ -13,6 +13,7 @@ use axum::routing::get;
 use http::StatusCode;
 use panko_store::{SqlStore, Store};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -21,6 +22,7 @@ use tonic_health::ServingStatus;
 
 use crate::admin;
 use crate::config::Config;
+use crate::failover::{self, Health};
 use crate::frontend::{self, Frontend, Starts, Unfinished};
 use crate::identify::{self, LastAnswers};
 use crate::locate::Locator;
@@ -63,13 +65,27 @@ pub async fn run(
     let placements = PlacementsHolder::new(topology.clone(), store).await?;
     let mut background = JoinSet::new();
     background.spawn(follow::follow(placements.clone()));
+    let (leads, health) = (watch::Sender::new(None), Arc::new(Health::default()));
+    background.spawn(failover::watch(
+        placements.clone(),
+        topology.clone(),
+        health.clone(),
+        metrics.clone(),
+        leads.subscribe(),
+    ));
     background.spawn(drive::drive(
         placements.clone(),
         replicas.server().clone(),
         config.scans.clone(),
+        leads,
     ));
     let answers = Arc::new(LastAnswers::default());
-    background.spawn(identify::watch(topology.clone(), placements.clone(), answers.clone()));
+    background.spawn(identify::watch(
+        topology.clone(),
+        placements.clone(),
+        answers.clone(),
+        health,
+    ));
 
     let pools = Registry::new(config.limits.clone(), replicas.clone(), metrics.clone());
     let admin = admin::Service::new(placements.clone(), topology.clone(), &replicas);

@@ -13,7 +13,7 @@ use xxhash_rust::xxh64::xxh64;
 
 use crate::caller::Caller;
 use crate::cluster::{self, Cluster, translated};
-use crate::config::{Config, MissingMember, NamespaceChanges};
+use crate::config::{Config, Failover, MissingMember, NamespaceChanges};
 use crate::nexus_callback;
 
 /// All clusters and virtual namespaces.
@@ -40,6 +40,8 @@ pub struct VirtualNamespace {
     pub locate_before_start: bool,
     /// Whether callers may change the namespace itself.
     pub namespace_changes: NamespaceChanges,
+    /// When a member is given up without an operator.
+    pub failover: Option<Failover>,
 }
 
 /// A physical namespace and its cluster.
@@ -55,6 +57,7 @@ pub struct Member {
     /// How its cluster names namespaces, where it does so otherwise than callers.
     pub dialect: Option<Arc<Dialect>>,
     withdraws_polls: AtomicBool,
+    fenced: AtomicBool,
 }
 
 impl Member {
@@ -78,10 +81,37 @@ impl Member {
         }
     }
 
+    /// Like [`Member::call`], unless the member is fenced: then it is as if it did not answer.
+    pub async fn ask(
+        &self,
+        method: &'static Method,
+        caller: &Caller,
+        body: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, Status> {
+        if self.is_fenced() {
+            let again = format!("it is fenced; `panko failback {}` brings it back", self.name);
+            return Err(Status::unavailable(again));
+        }
+        self.call(method, caller, body, deadline).await
+    }
+
     /// Whether it is known to end polls early when it is told that their worker shuts down.
     #[must_use]
     pub fn withdraws_polls(&self) -> bool {
         self.withdraws_polls.load(Ordering::Relaxed)
+    }
+
+    /// Whether an operator has given it up ([`panko_placement::fence`]), as the placement says that was read last: it
+    /// gets no calls.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        self.fenced.load(Ordering::Relaxed)
+    }
+
+    /// The placement says so.
+    pub fn set_fenced(&self, fenced: bool) {
+        self.fenced.store(fenced, Ordering::Relaxed);
     }
 
     /// It has told.
@@ -125,13 +155,20 @@ impl Topology {
             let members = namespace.members.iter().filter_map(|member| {
                 let physical = member.physical(&namespace.name).to_owned();
                 let cluster = find(&member.cluster)?;
-                let withdraws_polls = AtomicBool::new(false);
+                let (withdraws_polls, fenced) = (AtomicBool::new(false), AtomicBool::new(false));
                 let own = (namespace.name.as_str(), member.cluster.as_str(), physical.as_str());
                 let dialect = Dialect::of(&member.cluster, Some(own), places());
                 let clusters = namespace.members.iter().map(|m| m.cluster.as_str());
                 let name = member_name(&member.cluster, &physical, clusters).into();
                 let namespace = physical;
-                Some(Arc::new(Member { cluster, namespace, name, dialect, withdraws_polls }))
+                Some(Arc::new(Member {
+                    cluster,
+                    namespace,
+                    name,
+                    dialect,
+                    withdraws_polls,
+                    fenced,
+                }))
             });
             let (name, members) = (namespace.name.as_str().into(), members.collect());
             let (weights, spread) = (namespace.weights(), namespace.spread.clone());
@@ -143,6 +180,7 @@ impl Topology {
                 missing_member: namespace.missing_member,
                 locate_before_start: namespace.locate_before_start,
                 namespace_changes: namespace.namespace_changes,
+                failover: namespace.failover,
             };
             (namespace.name.clone(), Arc::new(built))
         });

@@ -136,6 +136,14 @@ impl Store for SqlStore {
     ) -> Result<(), Error> {
         within(self.participant_acknowledged(filter, namespace, version)).await
     }
+    async fn routes(
+        &self,
+        filter: &Participant,
+        namespace: &str,
+        version: u64,
+    ) -> Result<(), Error> {
+        within(self.participant_routes(filter, namespace, version)).await
+    }
     async fn is_here(&self, filter: &Participant, now: UnixMillis) -> Result<bool, Error> {
         within(self.participant_is_here(filter, now)).await
     }
@@ -157,6 +165,13 @@ impl Store for SqlStore {
     }
     async fn unlock(&self, namespace: &str, key: &str, holder: &str) -> Result<(), Error> {
         within(self.unlock_key(namespace, key, holder)).await
+    }
+    async fn locks(
+        &self,
+        namespace: &str,
+        now: UnixMillis,
+    ) -> Result<Vec<(String, UnixMillis)>, Error> {
+        within(self.held_locks(namespace, now)).await
     }
     async fn returns(&self, namespace: &str, to: &FormerOwner) -> Result<(), Error> {
         within(self.start_returns(namespace, to)).await

@@ -144,6 +144,7 @@ fn namespace(name: &str, clusters: &[String], options: &Options) -> config::Name
         missing_member: config::MissingMember::default(),
         locate_before_start: options.locate_before_start,
         namespace_changes: config::NamespaceChanges::default(),
+        failover: options.failover_after.map(|after_seconds| config::Failover { after_seconds }),
     }
 }
 

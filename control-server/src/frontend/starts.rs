@@ -18,6 +18,7 @@ use tonic::Status;
 use super::reuse::Reuse;
 use super::second_chance::member;
 use super::{Call, Frontend, deadline, malformed};
+use crate::locate::fenced::wait;
 use crate::locate::key_locks::{KeyGuard, KeyLocks};
 use crate::locate::look::describe;
 use crate::locate::{Place, Target};
@@ -179,9 +180,8 @@ impl Frontend {
             let owners = owners.ok_or_else(|| Status::internal("no such slot"))?;
             let owner = usize::from(owners.owner.0);
             let mut to = owner;
-            if let Place::Member { index, open } =
-                known(self.locator.locate_now(namespace, target, owner).await?)?
-            {
+            let place = self.locator.locate_for_start(namespace, &state, target, owner).await?;
+            if let Place::Member { index, open } = known(place)? {
                 let holds = owners.former.contains(&index_of(index));
                 // Else a cluster itself has started it, and it has ended, which binds nobody.
                 let binds = open || holds || namespace.locate_before_start || reopened.is_some();
@@ -200,6 +200,10 @@ impl Frontend {
                         ));
                     }
                 }
+            }
+            // Nothing goes to a fenced member, be it that its slots have yet to move or that it has yet to be scanned.
+            if state.is_fenced(index_of(to)) {
+                return Err(wait(member(namespace, to)?));
             }
             // On a slot that has not moved, filters send starts to the owner, whatever a child did elsewhere.
             let direct = owners.starts() == Direct;

@@ -1,11 +1,13 @@
 //! The operators' side of placements: `panko drain`, `move`, `history`, `explain` and so on.
 //!
 //! * [`verbs`] — what is asked for on the command line.
+//! * [`failback`] — a fenced member comes back.
 //! * [`client`] — which control server is asked.
 //! * [`wait`] — until a handover is done.
 //! * [`show`] — what is told.
 
 mod client;
+pub mod failback;
 mod show;
 pub mod verbs;
 mod wait;

@@ -61,6 +61,7 @@ async fn reconcile(namespace: &config::Namespace, store: &dyn Store) -> Result<S
         weight: member.weight,
         cordoned: member.state == config::MemberState::Cordoned,
         fenced: false,
+        looked_at: None,
         uuid: None,
     });
     let members: Vec<_> = members.collect();

@@ -246,6 +246,11 @@ impl PlacementsHolder {
         if !self.topology.namespace(namespace).is_some_and(|namespace| same(namespace)) {
             return Err(Error::OtherMembers(namespace.to_owned()));
         }
+        if let Some(namespace) = self.topology.namespace(namespace) {
+            for (member, of) in namespace.members.iter().zip(&state.members) {
+                member.set_fenced(of.fenced);
+            }
+        }
         states.insert(namespace.to_owned(), Arc::new(state));
         let placements = states.iter().filter_map(|(name, state)| {
             Some(wire::placement(self.topology.namespace(name)?, state))
