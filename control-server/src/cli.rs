@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Config;
 use crate::desired::Desired;
 use crate::operate::apply::ApplyArgs;
+use crate::operate::failback::FailbackArgs;
 use crate::operate::leftovers::{LeftoversArgs, leftovers};
 use crate::operate::schedules::{self, SchedulesVerb};
 use crate::operate::verbs::{
@@ -64,6 +65,14 @@ enum Verb {
     Apply(ApplyArgs),
     #[command(flatten)]
     Change(ChangeVerb),
+    /// Bring back a member that is fenced: starts look at it again, then its open ids are looked for on the others.
+    ///
+    /// With ids that are open on both it stays fenced, and they are named. It gets slots again by `panko rebalance`, or with
+    /// --rebalance. What is interrupted half-way can be run again; `panko failover` goes back.
+    #[command(
+        after_help = "Example:\n  panko failback a --dry-run\n  panko failback a --rebalance"
+    )]
+    Failback(FailbackArgs),
     /// Show what has been changed of a placement, when, by whom and why.
     History(HistoryArgs),
     /// Show where calls on a workflow, or on another key, go, and why.
@@ -131,6 +140,7 @@ pub async fn run(panko: Panko) -> ExitCode {
             let (args, change) = verb.read();
             operate::change(&args, change, panko.output).await
         }
+        Verb::Failback(args) => operate::failback::failback(&args, panko.output).await,
         Verb::History(args) => operate::history(&args, panko.output).await,
         Verb::Explain(args) => operate::explain(&args, panko.output).await,
         Verb::Verify(args) => operate::verify(&args, panko.output).await,

@@ -130,6 +130,17 @@ pub struct Namespace {
     /// For how many hours those that it registers keep closed workflows, if no member is there to be like.
     #[serde(default = "three_days", skip_serializing_if = "is_three_days")]
     pub retention_hours: u32,
+    /// When a member is given up without an operator. Never without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover: Option<Failover>,
+}
+
+/// When a member is given up, as `panko failover` does it, without an operator: `docs/operations.md` says what that risks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failover {
+    /// Once it has not answered the leading control server for so long, while all others do.
+    pub after_seconds: u64,
 }
 
 /// Whether callers may change a namespace itself.

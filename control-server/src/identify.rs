@@ -11,11 +11,11 @@ use panko_routing::wire::fields::{Value, fields, last_bytes, put_bytes};
 use tokio::task::JoinSet;
 use tonic::Status;
 
+use crate::failover::{Health, interval};
+use crate::frontend::is_missing;
 use crate::placements::PlacementsHolder;
 use crate::topology::Member;
 
-/// Between two looks at a member that answers.
-const INTERVAL: Duration = Duration::from_secs(30);
 /// Between two tries at one that does not.
 const RETRY: Duration = Duration::from_millis(500);
 /// How long a cluster has for an answer.
@@ -59,8 +59,12 @@ impl LastAnswers {
 }
 
 /// Looks at every member until dropped, those that come later included; what is learned goes into `placements` and
-/// `answers`.
-pub async fn watch(placements: Arc<PlacementsHolder>, answers: Arc<LastAnswers>) {
+/// `answers`, and whether it answers into `health`.
+pub async fn watch(
+    placements: Arc<PlacementsHolder>,
+    answers: Arc<LastAnswers>,
+    health: Arc<Health>,
+) {
     let mut topologies = placements.topologies();
     let mut watched = HashMap::new();
     loop {
@@ -72,8 +76,8 @@ pub async fn watch(placements: Arc<PlacementsHolder>, answers: Arc<LastAnswers>)
                 let own = (namespace.name.clone(), Arc::as_ptr(member) as usize);
                 let (_, watch) = watched.remove(&own).unwrap_or_else(|| {
                     let (placements, answers) = (placements.clone(), answers.clone());
-                    let name = namespace.name.clone();
-                    let watch = watch_member(name, member.clone(), placements, answers);
+                    let (name, health) = (namespace.name.clone(), health.clone());
+                    let watch = watch_member(name, member.clone(), placements, answers, health);
                     let mut task = JoinSet::new();
                     task.spawn(watch);
                     (member.clone(), task)
@@ -94,11 +98,14 @@ async fn watch_member(
     member: Arc<Member>,
     placements: Arc<PlacementsHolder>,
     answers: Arc<LastAnswers>,
+    health: Arc<Health>,
 ) {
     loop {
-        let wait = match look(&namespace, &member, &placements, &answers).await {
-            Ok(()) => INTERVAL,
-            Err(_) => RETRY,
+        let looked = look(&namespace, &member, &placements, &answers, &health).await;
+        let topology = placements.topology();
+        let wait = match topology.namespace(&namespace) {
+            Some(namespace) if looked.is_ok() => interval(namespace),
+            _ => RETRY,
         };
         tokio::time::sleep(wait).await;
     }
@@ -109,6 +116,7 @@ async fn look(
     member: &Member,
     placements: &PlacementsHolder,
     answers: &LastAnswers,
+    health: &Health,
 ) -> Result<(), Status> {
     let cluster = &member.cluster;
     let result = async {
@@ -120,7 +128,9 @@ async fn look(
         let describe = method(DESCRIBE_NAMESPACE)?;
         cluster.call(describe, cluster.own(), request.into(), DEADLINE).await
     };
-    let answer = result.await.inspect_err(|status| {
+    let result = result.await;
+    health.note(namespace, member, !result.as_ref().is_err_and(is_missing));
+    let answer = result.inspect_err(|status| {
         tracing::warn!(cluster = %cluster.name(), namespace = member.namespace, %status, "a member does not say who it is");
     })?;
     member.set_withdraws_polls(withdraws_polls(&answer));

@@ -18,6 +18,7 @@ pub mod config;
 pub mod desired;
 pub mod dev;
 pub mod envoy_config;
+pub mod failover;
 pub mod frontend;
 pub mod identify;
 pub mod locate;

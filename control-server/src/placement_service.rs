@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::Stream;
 use panko_placement::Participant;
 use panko_proto::v1::placement_service_server::{PlacementService, PlacementServiceServer};
-use panko_proto::v1::{Ack, FilterMessage, Hello, PlacementUpdate, filter_message};
+use panko_proto::v1::{Ack, FilterMessage, Hello, PlacementUpdate, Routes, filter_message};
 use panko_routing::Placement;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -125,6 +125,9 @@ impl FilterStream {
                     Ok(Some(FilterMessage { message: Some(filter_message::Message::Ack(ack)) })) => {
                         self.heard(ack, &filter).await?;
                     }
+                    Ok(Some(FilterMessage { message: Some(filter_message::Message::Routes(routes)) })) => {
+                        self.routes(routes, &filter).await?;
+                    }
                     Ok(Some(_)) => {}
                     // However it ends, the filter may go on with what it has.
                     Ok(None) => return Ok(()),
@@ -200,6 +203,21 @@ impl FilterStream {
             let store = self.holder.store();
             store.acknowledged(filter, namespace, version).await.map_err(unavailable)?;
             self.acknowledged.insert(namespace.to_owned(), version);
+        }
+        Ok(())
+    }
+
+    /// The filter routes by an update, and its acknowledgement has to wait: written down for handovers that need no more
+    /// than that.
+    async fn routes(&self, routes: Routes, filter: &Participant) -> Result<(), Status> {
+        let newest = self.sent.iter().rev().find(|(nonce, _)| *nonce <= routes.nonce);
+        for placement in newest.iter().flat_map(|(_, placements)| placements.iter()) {
+            let (namespace, version) = (placement.namespace(), placement.version().0);
+            if self.acknowledged.get(namespace).is_some_and(|known| *known >= version) {
+                continue;
+            }
+            let store = self.holder.store();
+            store.routes(filter, namespace, version).await.map_err(unavailable)?;
         }
         Ok(())
     }

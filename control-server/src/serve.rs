@@ -23,6 +23,7 @@ use tonic_health::ServingStatus;
 use crate::admin;
 use crate::cds::{self, Cds};
 use crate::config::Config;
+use crate::failover::{self, Health};
 use crate::frontend::{self, Frontend, Starts};
 use crate::identify::{self, LastAnswers};
 use crate::locate::Locator;
@@ -64,13 +65,21 @@ pub async fn run(
     let placements = PlacementsHolder::new(store).await?;
     let mut background = JoinSet::new();
     background.spawn(follow::follow(placements.clone()));
+    let (leads, health) = (watch::Sender::new(None), Arc::new(Health::default()));
+    background.spawn(failover::watch(
+        placements.clone(),
+        health.clone(),
+        metrics.clone(),
+        leads.subscribe(),
+    ));
     background.spawn(drive::drive(
         placements.clone(),
         replicas.server().clone(),
         config.scans.clone(),
+        leads,
     ));
     let answers = Arc::new(LastAnswers::default());
-    background.spawn(identify::watch(placements.clone(), answers.clone()));
+    background.spawn(identify::watch(placements.clone(), answers.clone(), health));
 
     let pools = Registry::new(config.limits.clone(), replicas.clone(), metrics.clone());
     let clusters = Cds::new(placements.clone(), config.peers.token()?);

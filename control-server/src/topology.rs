@@ -18,7 +18,7 @@ use xxhash_rust::xxh64::xxh64;
 
 use crate::caller::Caller;
 use crate::cluster::{self, Cluster, translated};
-use crate::config::{self, MissingMember, NamespaceChanges};
+use crate::config::{self, Failover, MissingMember, NamespaceChanges};
 use crate::nexus_callback;
 use generation::Generation;
 
@@ -46,6 +46,8 @@ pub struct VirtualNamespace {
     pub namespace_changes: NamespaceChanges,
     /// When this was built: of two of the same name the later one counts.
     pub generation: Generation,
+    /// When a member is given up without an operator.
+    pub failover: Option<Failover>,
 }
 
 /// A physical namespace and its cluster.
@@ -61,6 +63,7 @@ pub struct Member {
     /// How its cluster names namespaces, where it does so otherwise than callers.
     pub dialect: Option<Arc<Dialect>>,
     withdraws_polls: AtomicBool,
+    fenced: AtomicBool,
 }
 
 impl Member {
@@ -99,10 +102,37 @@ impl Member {
         xxh64(format!("{cluster}/{namespace}").as_bytes(), 0)
     }
 
+    /// Like [`Member::call`], unless the member is fenced: then it is as if it did not answer.
+    pub async fn ask(
+        &self,
+        method: &'static Method,
+        caller: &Caller,
+        body: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, Status> {
+        if self.is_fenced() {
+            let again = format!("it is fenced; `panko failback {}` brings it back", self.name);
+            return Err(Status::unavailable(again));
+        }
+        self.call(method, caller, body, deadline).await
+    }
+
     /// Whether it is known to end polls early when it is told that their worker shuts down.
     #[must_use]
     pub fn withdraws_polls(&self) -> bool {
         self.withdraws_polls.load(Ordering::Relaxed)
+    }
+
+    /// Whether an operator has given it up ([`panko_placement::fence`]), as the placement says that was read last: it
+    /// gets no calls.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        self.fenced.load(Ordering::Relaxed)
+    }
+
+    /// The placement says so.
+    pub fn set_fenced(&self, fenced: bool) {
+        self.fenced.store(fenced, Ordering::Relaxed);
     }
 
     /// It has told.
@@ -121,7 +151,7 @@ impl VirtualNamespace {
     /// Whether polls are opened on the member at this position. What is open there already goes on.
     #[must_use]
     pub fn takes_polls(&self, index: usize) -> bool {
-        index < self.members.len()
+        self.members.get(index).is_some_and(|member| !member.is_fenced())
     }
 
     /// Whether a placement has exactly these members: then its positions are those of the members here.
@@ -139,6 +169,7 @@ impl VirtualNamespace {
             && self.missing_member == other.missing_member
             && self.locate_before_start == other.locate_before_start
             && self.namespace_changes == other.namespace_changes
+            && self.failover == other.failover
     }
 }
 
@@ -185,6 +216,7 @@ impl Topology {
                     namespace: physical.to_owned(),
                     dialect: Dialect::of(&member.cluster, Some(own), places()),
                     withdraws_polls: AtomicBool::new(false),
+                    fenced: AtomicBool::new(false),
                 };
                 let mut known = before.into_iter().flat_map(|before| &before.members);
                 let known = known.find(|known| known.is_the_same(&new)).cloned();
@@ -198,6 +230,7 @@ impl Topology {
                 locate_before_start: namespace.locate_before_start,
                 namespace_changes: namespace.namespace_changes,
                 generation: Generation::next(),
+                failover: namespace.failover,
             };
             let known = before.filter(|before| before.is_the_same(&new)).cloned();
             built.insert(namespace.name.clone(), known.unwrap_or_else(|| Arc::new(new)));

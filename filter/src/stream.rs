@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-use panko_proto::v1::{Ack, FilterMessage, Hello, PlacementUpdate, filter_message};
+use panko_proto::v1::{Ack, FilterMessage, Hello, PlacementUpdate, Routes, filter_message};
 use prost::Message;
 use proxy_wasm::types::LogLevel;
 
@@ -115,10 +115,14 @@ impl PlacementStream {
             send(stream, filter_message::Message::Ack(ack));
             return;
         }
+        let nonce = ack.nonce;
         // An acknowledgement holds for all updates before it.
         *state.due.borrow_mut() = Some(Due { stream, ack });
         state.look_for_clusters();
         state.look_again();
+        if state.due.borrow().is_some() {
+            send(stream, filter_message::Message::Routes(Routes { nonce }));
+        }
     }
 
     /// Opens the stream again after a while. The last placement stays.

@@ -3,7 +3,8 @@
 use panko_routing::placement::MemberIndex;
 use serde::{Deserialize, Serialize};
 
-use crate::participants::Quiet;
+use crate::fence::Cleared;
+use crate::participants::{Quiet, Routed};
 use crate::state::{Member, Slot, State};
 
 /// A change. Each gives the placement its next version.
@@ -14,6 +15,9 @@ pub enum Change {
     Begin(Vec<(usize, MemberIndex)>),
     /// The handover's slots get their new owners. The old ones are remembered as former owners.
     Complete(Quiet),
+    /// The same for a handover all of whose slots are taken from fenced members: what is on its way there is not
+    /// waited for.
+    TakeOver(Routed),
     /// The handover ends and leaves everything as it was: nothing has been started at the new owners.
     Cancel,
     /// A member that never owned a slot may hold workflows of it from now on: it counts as a former owner.
@@ -22,8 +26,14 @@ pub enum Change {
     Release(Vec<(usize, MemberIndex)>),
     /// A member that was not there, or another weight or state of one that was.
     Put(Member),
-    /// A member leaves. It must own no slot and be no slot's former owner.
+    /// A member leaves. It must own no slot, and be no slot's former owner unless it is fenced.
     Remove(MemberIndex),
+    /// A member is given up ([`crate::fence`]).
+    Fence(MemberIndex),
+    /// Starts look at a fenced member again. Nothing else of it changes.
+    LookAgain(MemberIndex),
+    /// A fenced member is as the others again.
+    Unfence(Cleared),
     /// All of these, in order and at once.
     All(Vec<Change>),
 }
@@ -47,7 +57,9 @@ pub enum Refused {
     #[error("there is no member {0}")]
     NoSuchMember(u16),
     /// A member that gets nothing new.
-    #[error("{0} is cordoned or fenced, so it gets no slots; uncordon it first")]
+    #[error(
+        "{0} is cordoned or fenced, so it gets no slots; `panko uncordon` it, or `panko failback` it, first"
+    )]
     Closed(String),
     /// Not all filters are known to send these slots' owners nothing by themselves.
     #[error("not every filter has said that none of its calls is on its way to these slots")]
@@ -58,6 +70,12 @@ pub enum Refused {
     /// A member that may hold workflows cannot leave just so.
     #[error("{0} may still hold workflows of {1} slots; wait until it is empty")]
     HoldsWorkflows(String, usize),
+    /// What is only done to a fenced member.
+    #[error("{0} is not fenced")]
+    NotFenced(String),
+    /// A fenced member comes back only after starts have looked at it for as long as it takes.
+    #[error("{0} has not been looked at since its scan began; run `panko failback` again")]
+    NotLookedAt(String),
     /// Slots cannot be without an owner.
     #[error("{0} is the last member")]
     LastMember(String),
@@ -76,6 +94,7 @@ impl State {
         match change {
             Change::Begin(moves) => self.begin(moves),
             Change::Complete(quiet) => self.complete(*quiet),
+            Change::TakeOver(routed) => self.take_over(*routed),
             Change::Cancel => self.cancel(),
             Change::Claim(slot, member) => self.claim(*slot, *member),
             Change::Release(released) => self.release(released),
@@ -84,6 +103,9 @@ impl State {
                 Ok(())
             }
             Change::Remove(member) => self.remove(*member),
+            Change::Fence(member) => self.fence(*member),
+            Change::LookAgain(member) => self.look_again(*member),
+            Change::Unfence(cleared) => self.unfence(*cleared),
             Change::All(changes) => changes.iter().try_for_each(|change| self.apply(change)),
         }
     }
@@ -113,6 +135,12 @@ impl State {
         if quiet.since() < began {
             return Err(Refused::NotQuiet);
         }
+        self.hand_over();
+        Ok(())
+    }
+
+    /// The handover's slots get their new owners.
+    pub(crate) fn hand_over(&mut self) {
         for slot in &mut self.slots {
             if let Some(to) = slot.to.take() {
                 slot.former.retain(|member| *member != to);
@@ -121,7 +149,6 @@ impl State {
                 slot.owner = to;
             }
         }
-        Ok(())
     }
 
     fn cancel(&mut self) -> Result<(), Refused> {
@@ -157,7 +184,7 @@ impl State {
     }
 
     fn remove(&mut self, member: MemberIndex) -> Result<(), Refused> {
-        let name = self.member(member)?.cluster.clone();
+        let Member { cluster: name, fenced, .. } = self.member(member)?.clone();
         let counts = self.counts().get(usize::from(member.0)).copied().unwrap_or_default();
         if self.members.len() == 1 {
             return Err(Refused::LastMember(name));
@@ -165,7 +192,8 @@ impl State {
         if counts.owned + counts.coming > 0 {
             return Err(Refused::OwnsSlots(name, counts.owned + counts.coming));
         }
-        if counts.former > 0 {
+        // What a fenced one holds has been given up.
+        if counts.former > 0 && !fenced {
             return Err(Refused::HoldsWorkflows(name, counts.former));
         }
         self.members.remove(usize::from(member.0));
@@ -179,7 +207,7 @@ impl State {
         Ok(())
     }
 
-    fn member(&self, at: MemberIndex) -> Result<&Member, Refused> {
+    pub(crate) fn member(&self, at: MemberIndex) -> Result<&Member, Refused> {
         self.members.get(usize::from(at.0)).ok_or(Refused::NoSuchMember(at.0))
     }
 
@@ -196,7 +224,15 @@ mod tests {
 
     fn member(cluster: &str) -> Member {
         let (cluster, namespace) = (cluster.to_owned(), "default".to_owned());
-        Member { cluster, namespace, weight: 1, cordoned: false, fenced: false, uuid: None }
+        Member {
+            cluster,
+            namespace,
+            weight: 1,
+            cordoned: false,
+            fenced: false,
+            looked_at: None,
+            uuid: None,
+        }
     }
 
     /// Two members, of which the first owns all three slots.

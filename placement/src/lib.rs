@@ -2,6 +2,7 @@
 //!
 //! * [`state`] — a placement as the store keeps it.
 //! * [`change`] — everything that can become of one. Each change gives it the next version.
+//! * [`fence`] — a member that is gone is given up, and comes back after a scan.
 //! * [`plan`] — which slots should move, given weights or what an operator asks for.
 //! * [`participants`] — who sends start-type calls, and has to agree before a slot gets another owner.
 //!
@@ -15,10 +16,12 @@
 #![deny(missing_docs)]
 
 pub mod change;
+pub mod fence;
 pub mod participants;
 pub mod plan;
 pub mod state;
 
 pub use change::{Change, Refused};
-pub use participants::{Participant, Participants, Quiet};
+pub use fence::Cleared;
+pub use participants::{Participant, Participants, Quiet, Routed, Said};
 pub use state::{Member, Slot, State};

@@ -29,6 +29,8 @@ pub struct Said {
     /// It routes by this version, and none of its start-type calls is on its way to the owner of a slot whose
     /// starts are not direct in it.
     pub version: u64,
+    /// It routes by this version, whatever is on its way: `version`, or a later one.
+    pub routes: u64,
     /// It is gone, and what it had sent may take effect until then.
     pub gone_until: Option<Millis>,
 }
@@ -53,6 +55,24 @@ impl Quiet {
     }
 }
 
+/// The proof that since a version every filter routes by it, whatever they had sent before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Routed(u64);
+
+impl Routed {
+    /// The version.
+    #[must_use]
+    pub fn since(self) -> u64 {
+        self.0
+    }
+
+    /// No proof ([`Quiet::forced`]).
+    #[must_use]
+    pub fn forced(version: u64) -> Self {
+        Self(version)
+    }
+}
+
 impl Participants {
     /// A participant is about to get the placement. What its node ran before is gone: whatever that had sent
     /// may take effect until `settled`.
@@ -66,8 +86,8 @@ impl Participants {
     }
 
     /// Puts back what has been remembered of a participant.
-    pub fn restore(&mut self, participant: Participant, version: u64, gone_until: Option<Millis>) {
-        self.all.insert(participant, Said { version, gone_until });
+    pub fn restore(&mut self, participant: Participant, said: Said) {
+        self.all.insert(participant, Said { routes: said.routes.max(said.version), ..said });
     }
 
     /// What a participant says of `version` ([`Said::version`]). One that nobody knows is not believed. Returns
@@ -76,9 +96,18 @@ impl Participants {
         match self.all.get_mut(participant) {
             Some(said) if said.version < version => {
                 said.version = version;
+                said.routes = said.routes.max(version);
                 true
             }
             _ => false,
+        }
+    }
+
+    /// A participant routes by `version`, and what it sent before may still be on its way. One that nobody knows is
+    /// not believed.
+    pub fn routes(&mut self, participant: &Participant, version: u64) {
+        if let Some(said) = self.all.get_mut(participant) {
+            said.routes = said.routes.max(version);
         }
     }
 
@@ -107,6 +136,18 @@ impl Participants {
     #[must_use]
     pub fn quiet_since(&self, version: u64, now: Millis) -> Option<Quiet> {
         self.missing(version, now).next().is_none().then_some(Quiet(version))
+    }
+
+    /// Those of whom it is not certain that they route by `version`. Those that are gone send nothing more.
+    pub fn behind(&self, version: u64) -> impl Iterator<Item = &Participant> {
+        let is_behind = move |said: &Said| said.gone_until.is_none() && said.routes < version;
+        self.all.iter().filter(move |(_, said)| is_behind(said)).map(|(participant, _)| participant)
+    }
+
+    /// The proof that all route by `version`, if they do.
+    #[must_use]
+    pub fn routed_since(&self, version: u64) -> Option<Routed> {
+        self.behind(version).next().is_none().then_some(Routed(version))
     }
 
     /// Forgets those that are gone and whose calls are over for certain.
@@ -151,6 +192,23 @@ mod tests {
         assert_eq!(all.quiet_since(7, 100), Some(Quiet(7)), "the wait begins once");
         all.tidy(100);
         assert_eq!(all.iter().count(), 2);
+    }
+
+    #[test]
+    fn one_routes_by_a_placement_before_its_calls_are_over() {
+        let mut all = Participants::default();
+        all.came(vm(1, 0), 0);
+        all.routes(&vm(9, 9), 7);
+        assert_eq!(all.routed_since(7), None);
+        all.routes(&vm(1, 0), 7);
+        all.routes(&vm(1, 0), 6);
+        assert_eq!((all.routed_since(7), all.quiet_since(7, 0)), (Some(Routed(7)), None));
+        all.acknowledged(&vm(1, 0), 8);
+        assert_eq!((all.routed_since(8), all.quiet_since(8, 0)), (Some(Routed(8)), Some(Quiet(8))));
+        all.came(vm(2, 0), 100);
+        assert_eq!(all.routed_since(8), None, "the new one has said nothing");
+        all.routes(&vm(2, 0), 9);
+        assert_eq!(all.routed_since(9), Some(Routed(9)), "the old one sends nothing more");
     }
 
     #[test]

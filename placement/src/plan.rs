@@ -60,6 +60,7 @@ mod tests {
             weight,
             cordoned: false,
             fenced: false,
+            looked_at: None,
             uuid: None,
         };
         let owners = assign(weights, None).unwrap();

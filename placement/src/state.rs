@@ -28,8 +28,11 @@ pub struct Member {
     pub weight: u32,
     /// Whether it gets no further slots; it keeps those that it has.
     pub cordoned: bool,
-    /// Whether the operator has given it up: nobody looks there before a start any more.
+    /// Whether it has been given up ([`crate::fence`]): nobody looks there before a start any more.
     pub fenced: bool,
+    /// While it is fenced and about to come back: the version since which starts look at it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<u64>,
     /// The physical namespace's UUID, which its task tokens begin with. None before the cluster has told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,

@@ -202,6 +202,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         namespace: &str,
         version: u64,
     ) -> Result<(), Error>;
+    /// A filter routes by a version ([`Participants::routes`]).
+    async fn routes(
+        &self,
+        filter: &Participant,
+        namespace: &str,
+        version: u64,
+    ) -> Result<(), Error>;
     /// A filter is still connected, whatever was concluded from another one of its node. Returns whether it counted as gone.
     async fn is_here(&self, filter: &Participant, now: UnixMillis) -> Result<bool, Error>;
     /// All filters of a node are gone for good. Returns whether there was any.
@@ -238,6 +245,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Option<Shared>, Error>;
     /// Leaves a lock that is shared: who leaves last ends it.
     async fn leave(&self, lock: &KeyLock<'_>) -> Result<(), Error>;
+    /// The locks of keys that are held now: by whom, and until when at the most.
+    async fn locks(
+        &self,
+        namespace: &str,
+        now: UnixMillis,
+    ) -> Result<Vec<(String, UnixMillis)>, Error>;
     /// A start goes to a former owner: scans that have found nothing there count no more.
     async fn returns(&self, namespace: &str, to: &FormerOwner) -> Result<(), Error>;
     /// A scan has found nothing of these slots; the others of this member are not empty. Returns since when each has been

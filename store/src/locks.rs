@@ -85,6 +85,19 @@ impl SqlStore {
         Ok(())
     }
 
+    pub(crate) async fn held_locks(
+        &self,
+        namespace: &str,
+        now: UnixMillis,
+    ) -> Result<Vec<(String, UnixMillis)>, Error> {
+        let held = "SELECT holder, until FROM key_locks WHERE namespace = $1 AND until > $2";
+        let held = sqlx::query(held).bind(namespace).bind(signed(now));
+        let rows = held.fetch_all(&self.locks).await?;
+        let lock =
+            |row: &sqlx::any::AnyRow| Ok((row.try_get("holder")?, unsigned(row.try_get("until")?)));
+        rows.iter().map(lock).collect()
+    }
+
     pub(crate) async fn start_returns(
         &self,
         namespace: &str,

@@ -1,6 +1,6 @@
 //! The filters, and what they have said.
 
-use panko_placement::{Participant, Participants};
+use panko_placement::{Participant, Participants, Said};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -71,6 +71,27 @@ impl SqlStore {
         Ok(())
     }
 
+    pub(crate) async fn participant_routes(
+        &self,
+        filter: &Participant,
+        namespace: &str,
+        version: u64,
+    ) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO acknowledgements (node, process, vm, namespace, version, routes) VALUES ($1, $2, $3, $4, 0, $5)
+             ON CONFLICT (node, process, vm, namespace) DO UPDATE SET routes = excluded.routes
+             WHERE acknowledgements.routes < excluded.routes",
+        )
+        .bind(&filter.node)
+        .bind(hex(filter.process))
+        .bind(i64::from(filter.vm))
+        .bind(namespace)
+        .bind(signed(version))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     pub(crate) async fn participant_is_here(
         &self,
         filter: &Participant,
@@ -99,21 +120,21 @@ impl SqlStore {
 
     pub(crate) async fn all_participants(&self, namespace: &str) -> Result<Participants, Error> {
         let rows = sqlx::query(
-            "SELECT p.node AS node, p.process AS process, p.vm AS vm, p.gone_until AS gone_until, a.version AS version
+            "SELECT p.node AS node, p.process AS process, p.vm AS vm, p.gone_until AS gone_until, a.version AS version, a.routes AS routes
              FROM participants p LEFT JOIN acknowledgements a
              ON a.node = p.node AND a.process = p.process AND a.vm = p.vm AND a.namespace = $1",
         );
         let rows = rows.bind(namespace).fetch_all(&self.pool).await?;
         let mut all = Participants::default();
         for row in &rows {
-            let (filter, version, gone_until) = read(row)?;
-            all.restore(filter, version, gone_until);
+            let (filter, said) = read(row)?;
+            all.restore(filter, said);
         }
         Ok(all)
     }
 }
 
-fn read(row: &AnyRow) -> Result<(Participant, u64, Option<UnixMillis>), Error> {
+fn read(row: &AnyRow) -> Result<(Participant, Said), Error> {
     let process: String = row.try_get("process")?;
     let vm: i64 = row.try_get("vm")?;
     let filter = Participant {
@@ -122,6 +143,8 @@ fn read(row: &AnyRow) -> Result<(Participant, u64, Option<UnixMillis>), Error> {
         vm: u32::try_from(vm).unwrap_or(0),
     };
     let version: Option<i64> = row.try_get("version")?;
+    let routes: Option<i64> = row.try_get("routes")?;
     let gone: Option<i64> = row.try_get("gone_until")?;
-    Ok((filter, version.map_or(0, unsigned), gone.map(unsigned)))
+    let (version, routes) = (version.map_or(0, unsigned), routes.map_or(0, unsigned));
+    Ok((filter, Said { version, routes, gone_until: gone.map(unsigned) }))
 }

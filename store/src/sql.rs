@@ -156,6 +156,14 @@ impl Store for SqlStore {
     ) -> Result<(), Error> {
         within(self.participant_acknowledged(filter, namespace, version)).await
     }
+    async fn routes(
+        &self,
+        filter: &Participant,
+        namespace: &str,
+        version: u64,
+    ) -> Result<(), Error> {
+        within(self.participant_routes(filter, namespace, version)).await
+    }
     async fn is_here(&self, filter: &Participant, now: UnixMillis) -> Result<bool, Error> {
         within(self.participant_is_here(filter, now)).await
     }
@@ -197,6 +205,13 @@ impl Store for SqlStore {
     }
     async fn leave(&self, lock: &KeyLock<'_>) -> Result<(), Error> {
         within(self.leave_lock(lock)).await
+    }
+    async fn locks(
+        &self,
+        namespace: &str,
+        now: UnixMillis,
+    ) -> Result<Vec<(String, UnixMillis)>, Error> {
+        within(self.held_locks(namespace, now)).await
     }
     async fn returns(&self, namespace: &str, to: &FormerOwner) -> Result<(), Error> {
         within(self.start_returns(namespace, to)).await

@@ -32,7 +32,15 @@ async fn postgres(name: &str) -> Fresh {
 
 fn member(cluster: &str) -> Member {
     let (cluster, namespace) = (cluster.to_owned(), "default".to_owned());
-    Member { cluster, namespace, weight: 1, cordoned: false, fenced: false, uuid: None }
+    Member {
+        cluster,
+        namespace,
+        weight: 1,
+        cordoned: false,
+        fenced: false,
+        looked_at: None,
+        uuid: None,
+    }
 }
 
 fn first() -> State {
@@ -114,6 +122,13 @@ async fn filters_are_remembered_with_what_they_said(fresh: Fresh) {
     let all = store.participants("default").await.unwrap();
     assert!(all.quiet_since(5, 0).is_some() && all.quiet_since(6, 0).is_none());
     assert!(store.participants("other").await.unwrap().quiet_since(1, 0).is_none());
+    // One routes by a version while something of its own is on its way.
+    store.routes(&vm(u64::MAX, 0), "default", 7).await.unwrap();
+    store.routes(&vm(u64::MAX, 1), "default", 7).await.unwrap();
+    store.routes(&vm(u64::MAX, 1), "default", 3).await.unwrap();
+    let all = store.participants("default").await.unwrap();
+    assert!(all.routed_since(7).is_some() && all.quiet_since(6, 0).is_none());
+    assert!(store.participants("other").await.unwrap().routed_since(1).is_none());
     // A new start of the same Envoy.
     store.came(&vm(2, 0), 1_000, 1_100).await.unwrap();
     store.acknowledged(&vm(2, 0), "default", 6).await.unwrap();
@@ -176,6 +191,10 @@ async fn a_key_is_locked_by_one_until_its_time_is_over(fresh: Fresh) {
     };
     assert!(lock("workflow:1", "one", 0, 100).await);
     assert!(!lock("workflow:1", "two", 99, 200).await && lock("workflow:2", "two", 99, 200).await);
+    let held = store.locks("default", 99).await.unwrap();
+    assert!(held.len() == 2 && held.contains(&("one".to_owned(), 100)), "{held:?}");
+    assert_eq!(store.locks("default", 100).await.unwrap(), [("two".to_owned(), 200)]);
+    assert!(store.locks("other", 0).await.unwrap().is_empty());
     store.unlock("default", "workflow:1", "two").await.unwrap();
     assert!(!lock("workflow:1", "two", 99, 200).await, "it was not its to unlock");
     assert!(lock("workflow:1", "two", 100, 200).await, "its time was over");

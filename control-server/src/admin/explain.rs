@@ -38,6 +38,7 @@ impl Service {
                 Ok(None) => "nothing".to_owned(),
                 Err(status) => status.message().to_owned(),
             };
+            let says = if member.is_fenced() { format!("fenced; {says}") } else { says };
             answer.members.push(Whereabouts { member: name_of(&state, at), says });
         }
         Ok(answer)
@@ -80,8 +81,17 @@ fn by_placement(
             "to a control server, which locks the id: to the member that has it, else to {owner}"
         ),
     };
-    let others =
-        format!("to {owner}; what that does not find, a control server looks for on the others");
+    let fenced = of.members.iter().filter(|member| member.is_fenced());
+    let fenced: Vec<_> = fenced.map(|member| member.name.as_ref()).collect();
+    let others = match fenced.as_slice() {
+        [] => {
+            format!("to {owner}; what that does not find, a control server looks for on the others")
+        }
+        fenced => format!(
+            "to {owner}; what that does not find, a control server looks for on the others, but not on {}, which is fenced: what nobody else has is UNAVAILABLE",
+            fenced.join(", ")
+        ),
+    };
     Ok(ExplainResponse {
         slot: number as u32,
         version: state.version,

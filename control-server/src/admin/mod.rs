@@ -5,26 +5,30 @@
 //! * [`explain`] — where calls on a key go.
 //! * [`schedules`] — which there are, and how they move.
 //! * [`leftovers`] — what a member has that never ends.
+//! * [`failback`] — a fenced member comes back, if nothing of it is [`open_twice`].
 //! * [`verify`] — whether an id is open on several members.
 
 mod counts;
 mod explain;
+mod failback;
 mod leftovers;
+mod open_twice;
 mod schedules;
 mod verbs;
 mod verify;
 
 use std::sync::Arc;
 
-use panko_placement::State;
+use panko_placement::{Participant, State};
 use panko_proto::v1::admin_service_server::{AdminService, AdminServiceServer};
 use panko_proto::v1::{
     ApplyRequest, ApplyResponse, ChangePlacementRequest, ChangePlacementResponse,
-    ExplainManyRequest, ExplainManyResponse, ExplainRequest, ExplainResponse, FilterStatus,
-    ForgetFiltersRequest, ForgetFiltersResponse, GetPlacementRequest, GetPlacementResponse,
-    HistoryEntry, ListHistoryRequest, ListHistoryResponse, ListLeftoversRequest,
-    ListLeftoversResponse, ListSchedulesRequest, ListSchedulesResponse, MemberStatus,
-    MoveScheduleRequest, MoveScheduleResponse, VerifyRequest, VerifyResponse,
+    ExplainManyRequest, ExplainManyResponse, ExplainRequest, ExplainResponse, FailbackRequest,
+    FailbackResponse, FilterStatus, ForgetFiltersRequest, ForgetFiltersResponse,
+    GetPlacementRequest, GetPlacementResponse, HistoryEntry, ListHistoryRequest,
+    ListHistoryResponse, ListLeftoversRequest, ListLeftoversResponse, ListSchedulesRequest,
+    ListSchedulesResponse, MemberStatus, MoveScheduleRequest, MoveScheduleResponse, VerifyRequest,
+    VerifyResponse,
 };
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
@@ -126,6 +130,7 @@ impl AdminService for Service {
             weight: member.weight,
             cordoned: member.cordoned,
             fenced: member.fenced,
+            looked_at: member.looked_at.is_some(),
             reached: member.uuid.is_some(),
             owned: counts.owned as u32,
             former: counts.former as u32,
@@ -139,8 +144,11 @@ impl AdminService for Service {
             gone_for_ms: said.gone_until.map(|until| until.saturating_sub(now)),
         });
         let waits_for = state.handover.map(|began| {
-            let missing = participants.missing(began, now);
-            missing.map(|filter| format!("{} (VM {})", filter.node, filter.vm)).collect()
+            let named = |filter: &Participant| format!("{} (VM {})", filter.node, filter.vm);
+            match state.is_taken_over() {
+                true => participants.behind(began).map(named).collect(),
+                false => participants.missing(began, now).map(named).collect(),
+            }
         });
         Ok(Response::new(GetPlacementResponse {
             version: state.version,
@@ -221,5 +229,12 @@ impl AdminService for Service {
         request: Request<ListLeftoversRequest>,
     ) -> Result<Response<ListLeftoversResponse>, Status> {
         self.leftovers(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn failback(
+        &self,
+        request: Request<FailbackRequest>,
+    ) -> Result<Response<FailbackResponse>, Status> {
+        self.failed_back(request.into_inner()).await.map(Response::new)
     }
 }

@@ -38,7 +38,9 @@ impl Service {
         let moves: Vec<_> = moves.filter_map(|(n, slot)| Some((n, slot.to?))).collect();
         let moved = match verb {
             Verb::Cancel(_) | Verb::Force(_) => Vec::new(),
-            _ => self.concerned(&namespace, &before, &moves).await,
+            // One that is gone would keep everybody waiting.
+            Verb::Failover(_) => self.concerned(&namespace, &before, &moves, false).await,
+            _ => self.concerned(&namespace, &before, &moves, true).await,
         };
         let mut version = before.version;
         if !dry_run {
@@ -74,12 +76,13 @@ impl Service {
         }
     }
 
-    /// What goes from whom to whom, and about how many workflows there are of it.
+    /// What goes from whom to whom, and, if they are to be asked, about how many workflows there are of it.
     async fn concerned(
         &self,
         namespace: &str,
         state: &State,
         moves: &[(usize, MemberIndex)],
+        ask: bool,
     ) -> Vec<Moved> {
         let mut pairs: BTreeMap<(MemberIndex, MemberIndex), u32> = BTreeMap::new();
         for (slot, to) in moves {
@@ -92,7 +95,10 @@ impl Service {
         for ((from, to), slots) in pairs {
             let (from, to) = (usize::from(from.0), usize::from(to.0));
             let owned = counts.get(from).map_or(0, |counts| counts.owned);
-            let (open, closed) = self.workflows(namespace, from).await;
+            let (open, closed) = match ask {
+                true => self.workflows(namespace, from).await,
+                false => (None, None),
+            };
             let share = |all: u64| all * u64::from(slots) / (owned.max(1) as u64);
             moved.push(Moved {
                 from: name_of(state, from),
@@ -144,6 +150,7 @@ fn steps(state: &State, verb: &Verb, past: Option<&State>) -> Result<Vec<Step>, 
             weighed(&asked.member, asked.weight, word)?
         }
         Verb::Drain(name) => weighed(name, 0, format!("{name} is drained: its weight is 0"))?,
+        Verb::Failover(name) => failed_over(state, name)?,
         Verb::Rebalance(_) => vec![begin(balanced(state)?)],
         Verb::Move(asked) => {
             let (from, to) = (find(state, &asked.from)?, find(state, &asked.to)?);
@@ -159,6 +166,20 @@ fn steps(state: &State, verb: &Verb, past: Option<&State>) -> Result<Vec<Step>, 
         }
         Verb::Reverse(_) => reversed(state, past.unwrap_or(state))?,
     })
+}
+
+/// It is fenced, and what it owns goes to the others.
+fn failed_over(state: &State, name: &str) -> Result<Vec<Step>, Error> {
+    let changes = state.failover(find(state, name)?)?;
+    let step = |change| {
+        let what = match &change {
+            Change::Cancel => "the handover is cancelled".to_owned(),
+            Change::Begin(moves) => format!("{} slots are being taken over", moves.len()),
+            _ => format!("{name} is fenced"),
+        };
+        Step { change, what }
+    };
+    Ok(changes.into_iter().map(step).collect())
 }
 
 /// A handover under way ends; then owners and weights become what they were.
@@ -202,7 +223,7 @@ fn balanced(state: &State) -> Result<Vec<(usize, MemberIndex)>, Error> {
 }
 
 /// The member that an operator names.
-fn find(state: &State, name: &str) -> Result<MemberIndex, Error> {
+pub(super) fn find(state: &State, name: &str) -> Result<MemberIndex, Error> {
     let at = (0..state.members.len()).find(|at| name_of(state, *at) == name);
     let at = at.and_then(|at| u16::try_from(at).ok());
     at.map(MemberIndex).ok_or_else(|| Refused::NoSuchMember(u16::MAX).into())
@@ -212,15 +233,23 @@ fn find(state: &State, name: &str) -> Result<MemberIndex, Error> {
 fn bad(error: Error, state: &State, verb: &Verb) -> Status {
     match error {
         Error::Refused(Refused::NoSuchMember(u16::MAX)) => {
-            let names: Vec<_> = (0..state.members.len()).map(|at| name_of(state, at)).collect();
             let named = match verb {
-                Verb::Cordon(name) | Verb::Uncordon(name) | Verb::Drain(name) => name.clone(),
+                Verb::Cordon(name)
+                | Verb::Uncordon(name)
+                | Verb::Drain(name)
+                | Verb::Failover(name) => name.clone(),
                 Verb::Weight(asked) => asked.member.clone(),
                 Verb::Move(asked) => format!("{} or {}", asked.from, asked.to),
                 _ => String::new(),
             };
-            Status::not_found(format!("{named} is no member; there are {}", names.join(", ")))
+            no_member(state, &named)
         }
         error => status(error),
     }
+}
+
+/// That what an operator has named is no member.
+pub(super) fn no_member(state: &State, named: &str) -> Status {
+    let names: Vec<_> = (0..state.members.len()).map(|at| name_of(state, at)).collect();
+    Status::not_found(format!("{named} is no member; there are {}", names.join(", ")))
 }

@@ -50,6 +50,7 @@ impl Service {
                     answer.duplicates.push(Duplicate {
                         workflow_id: String::from_utf8_lossy(&id).into_owned(),
                         members: several.iter().map(|at| name_of(&state, (*at).into())).collect(),
+                        kind: String::new(),
                     });
                 }
             }

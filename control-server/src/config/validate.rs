@@ -6,6 +6,9 @@ use std::collections::HashSet;
 
 use super::{Config, MAX_SPREAD};
 
+/// How long a member has to be silent at the least before it is given up by itself, in seconds.
+const LEAST_SILENCE: u64 = 10;
+
 /// Every problem as `line: what is wrong; what to write instead`.
 pub fn problems(config: &Config, text: &str) -> Vec<String> {
     let mut problems = Problems { text, found: Vec::new() };
@@ -63,6 +66,13 @@ impl Problems<'_> {
         }
     }
 
+    fn failover(&mut self, namespace: &super::Namespace) {
+        let seconds = namespace.failover.map(|failover| failover.after_seconds);
+        if let Some(seconds) = seconds.filter(|seconds| *seconds < LEAST_SILENCE) {
+            self.add("after_seconds", 0, &format!("after_seconds: {seconds} of namespace {:?} would give up a cluster for a restart of its frontend; write {LEAST_SILENCE} or more", namespace.name));
+        }
+    }
+
     fn namespaces(&mut self, config: &Config) {
         if config.namespaces.is_empty() {
             self.add(
@@ -98,6 +108,7 @@ impl Problems<'_> {
                     &format!("{name:?} has too many members; at most {} are possible", u16::MAX),
                 );
             }
+            self.failover(namespace);
             for (queue, parts) in &namespace.spread {
                 if !(1..=MAX_SPREAD).contains(parts) {
                     self.add(queue, 0, &format!("task queue {queue:?} of {name:?} is spread in {parts} parts; write 1 to {MAX_SPREAD}"));

@@ -41,6 +41,9 @@ pub struct Options {
     /// Have every start look on all clusters first whether its id is open there.
     #[arg(long)]
     pub locate_before_start: bool,
+    /// Fail over from a cluster that has not answered for so many seconds while the others do.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..))]
+    pub failover_after: Option<u64>,
     /// Where placements are kept [default: an SQLite file among the sandbox's data].
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,

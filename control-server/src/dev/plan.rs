@@ -153,6 +153,7 @@ fn namespace(name: &str, clusters: &[String], options: &Options) -> config::Name
         namespace_changes: config::NamespaceChanges::default(),
         create: false,
         retention_hours: 72,
+        failover: options.failover_after.map(|after_seconds| config::Failover { after_seconds }),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Said<'a> {
 }
 
 /// Makes the same kind of call to every member for which `body` gives a request. The answers come in
-/// the members' order.
+/// the members' order. One that is fenced is not asked: it is missing.
 pub(super) async fn members<'a>(
     namespace: &'a VirtualNamespace,
     call: &Call,
@@ -32,7 +32,7 @@ pub(super) async fn members<'a>(
     let asked = namespace.members.iter().enumerate().filter_map(|(index, member)| {
         let request = body(index)?;
         Some(async move {
-            let result = member.call(call.method, &call.caller, request, deadline).await;
+            let result = member.ask(call.method, &call.caller, request, deadline).await;
             Said { index, member, result }
         })
     });
@@ -40,7 +40,7 @@ pub(super) async fn members<'a>(
 }
 
 /// Whether a member could not be asked, or was too slow: nothing is known of what it has.
-pub(super) fn is_missing(status: &Status) -> bool {
+pub(crate) fn is_missing(status: &Status) -> bool {
     matches!(
         status.code(),
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown

@@ -92,7 +92,7 @@ impl Frontend {
         let asked = namespace.members.iter().map(|member| async move {
             let mut body = Vec::new();
             put_bytes(&mut body, 1, namespace.name.as_bytes());
-            member.call(describe, caller, body.into(), DEADLINE).await
+            member.ask(describe, caller, body.into(), DEADLINE).await
         });
         let last = namespace
             .members

@@ -55,6 +55,7 @@ use crate::topology::{Topology, VirtualNamespace};
 use reply::Reply;
 
 pub use broadcast::Unfinished;
+pub(crate) use fan_out::is_missing;
 pub use start_locks::Starts;
 
 /// The largest request that is taken: what Temporal's frontends take.

@@ -19,6 +19,7 @@ use super::reuse::Reuse;
 use super::second_chance::member;
 use super::start_locks::{LONGEST, busy};
 use super::{Call, Frontend, deadline, malformed};
+use crate::locate::fenced::wait;
 use crate::locate::look::describe;
 use crate::locate::{Place, Target};
 use crate::placements::{By, Error};
@@ -123,7 +124,7 @@ impl Frontend {
             let here = here.ok_or_else(|| Status::unavailable("there is no placement yet"))?;
             let (state, place) = tokio::join!(
                 self.placements.current(&namespace.name),
-                self.locator.locate_now(namespace, target, owner(&here)?.0),
+                self.locator.locate_for_start(namespace, &here, target, owner(&here)?.0),
             );
             let state = state.map_err(unavailable)?;
             if !namespace.fits(&state) {
@@ -132,7 +133,7 @@ impl Frontend {
             let (owner, owners) = owner(&state)?;
             let place = match state.version == here.version {
                 true => place?,
-                false => self.locator.locate_now(namespace, target, owner).await?,
+                false => self.locator.locate_for_start(namespace, &state, target, owner).await?,
             };
             let mut to = owner;
             if let Place::Member { index, open } = known(place)? {
@@ -154,6 +155,10 @@ impl Frontend {
                         ));
                     }
                 }
+            }
+            // Nothing goes to a fenced member, be it that its slots have yet to move or that it has yet to be scanned.
+            if state.is_fenced(index_of(to)) {
+                return Err(wait(member(namespace, to)?));
             }
             // On a slot that has not moved, filters send starts to the owner, whatever a child did elsewhere.
             let direct = owners.starts() == Direct;

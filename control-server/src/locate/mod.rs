@@ -2,12 +2,14 @@
 //!
 //! * [`look`] — what one member knows of a key.
 //! * [`lists`] — all that one member has.
+//! * [`fenced`] — members that are not asked.
 //! * [`memory`] — what need not be asked again.
 //! * [`key_locks`] — one start of a key at a time.
 //!
 //! The filters send what acts on a key to its slot's owner. What the owner does not find comes here: children
 //! live with their parents, scheduled runs with their schedule (`docs/design/strays.md`).
 
+pub mod fenced;
 pub mod key_locks;
 pub mod lists;
 pub mod look;
@@ -18,12 +20,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, join_all};
+use panko_placement::State;
 use tokio::sync::Semaphore;
 use tonic::Status;
 
 use crate::metrics::Metrics;
-use crate::topology::VirtualNamespace;
 use crate::topology::generation::Generation;
+use crate::topology::{Member, VirtualNamespace};
 use look::{Found, look};
 use memory::Memory;
 
@@ -82,6 +85,8 @@ impl Locator {
     /// Where `target` lives. Of several members the one that has it open, else the one whose run started
     /// last, else `owner`.
     ///
+    /// Members that are fenced are not asked, and what nobody else has is unknown because of them.
+    ///
     /// Fails with RESOURCE_EXHAUSTED when as many looks are under way as may be.
     pub async fn locate(
         self: &Arc<Self>,
@@ -91,9 +96,10 @@ impl Locator {
     ) -> Result<Place, Status> {
         if let Some(place) = self.memory.recall(namespace, target, owner) {
             self.metrics.look_spared();
-            return Ok(place);
+            return Ok(fenced::reached(namespace, target, place));
         }
-        Ok(self.join(namespace, target, owner)?.await)
+        let place = self.join(namespace, target, owner)?.await;
+        Ok(fenced::reached(namespace, target, place))
     }
 
     /// Like [`Locator::locate`], by a look that begins now: what was true a moment ago does not count.
@@ -104,7 +110,22 @@ impl Locator {
         owner: usize,
     ) -> Result<Place, Status> {
         let _permit = self.room.clone().try_acquire_owned().map_err(|_| self.full())?;
-        Ok(everywhere(namespace, target, owner, &self.metrics).await)
+        let place = everywhere(namespace, target, owner, fenced::is_asked, &self.metrics).await;
+        Ok(fenced::reached(namespace, target, place))
+    }
+
+    /// Like [`Locator::locate_now`], for a start: of fenced members those are asked that starts look at, by the placement
+    /// that it has read under its lock, and what nobody has is nowhere.
+    pub async fn locate_for_start(
+        &self,
+        namespace: &VirtualNamespace,
+        state: &State,
+        target: &Target,
+        owner: usize,
+    ) -> Result<Place, Status> {
+        let _permit = self.room.clone().try_acquire_owned().map_err(|_| self.full())?;
+        let looked_at = |at, _: &Member| fenced::is_looked_at(state, at);
+        Ok(everywhere(namespace, target, owner, looked_at, &self.metrics).await)
     }
 
     /// Like [`Locator::locate_now`], for what has not been asked of its owner: that is asked as well.
@@ -117,7 +138,8 @@ impl Locator {
         let _permit = self.room.clone().try_acquire_owned().map_err(|_| self.full())?;
         // Last, as of equals the last one counts.
         let in_order = (0..namespace.members.len()).filter(|at| *at != owner).chain([owner]);
-        Ok(choose(ask(namespace, target, in_order, &self.metrics).await))
+        let place = choose(ask(namespace, target, in_order, fenced::is_asked, &self.metrics).await);
+        Ok(fenced::reached(namespace, target, place))
     }
 
     /// The look for `target` that is under way, or a new one.
@@ -138,7 +160,8 @@ impl Locator {
         let look = tokio::spawn(async move {
             let _permit = permit;
             let (target, ..) = &asked;
-            let place = everywhere(&namespace, target, owner, &locator.metrics).await;
+            let asks = fenced::is_asked;
+            let place = everywhere(&namespace, target, owner, asks, &locator.metrics).await;
             locator.memory.remember(&namespace, target, owner, &place);
             locator.lock().remove(&asked);
             place
@@ -170,26 +193,29 @@ async fn everywhere(
     namespace: &VirtualNamespace,
     target: &Target,
     owner: usize,
+    is_asked: impl Fn(usize, &Member) -> bool,
     metrics: &Metrics,
 ) -> Place {
     let others = (0..namespace.members.len()).filter(|at| *at != owner);
-    let mut answers = ask(namespace, target, others, metrics).await;
+    let mut answers = ask(namespace, target, others, &is_asked, metrics).await;
     if answers.iter().any(|(_, found)| matches!(found, Ok(Some(_)))) {
-        answers.extend(ask(namespace, target, [owner], metrics).await);
+        answers.extend(ask(namespace, target, [owner], &is_asked, metrics).await);
     }
     choose(answers)
 }
 
 type Answers = Vec<(usize, Result<Option<Found>, Status>)>;
 
-/// Asks these members at the same time.
+/// Asks those of these members at the same time that are asked at all.
 async fn ask(
     namespace: &VirtualNamespace,
     target: &Target,
     members: impl IntoIterator<Item = usize>,
+    is_asked: impl Fn(usize, &Member) -> bool,
     metrics: &Metrics,
 ) -> Answers {
     let members = members.into_iter().filter_map(|at| Some((at, namespace.members.get(at)?)));
+    let members = members.filter(|(at, member)| is_asked(*at, member));
     join_all(members.map(|(index, member)| async move {
         metrics.looked();
         (index, look(member, target).await)

@@ -55,6 +55,13 @@ pub struct LimitLabels {
     limit: &'static str,
 }
 
+/// Labels of what is known of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct MemberLabels {
+    namespace: String,
+    member: String,
+}
+
 /// All metrics of the control server.
 #[derive(Debug)]
 pub struct Metrics {
@@ -82,6 +89,7 @@ pub struct Metrics {
     filters: Gauge,
     acknowledged: Counter,
     refused: Counter,
+    fenced: Family<MemberLabels, Gauge>,
 }
 
 fn seconds() -> Histogram {
@@ -117,6 +125,7 @@ impl Metrics {
             filters: Gauge::default(),
             acknowledged: Counter::default(),
             refused: Counter::default(),
+            fenced: Family::default(),
         };
         metrics.register();
         for full in Full::ALL {
@@ -188,6 +197,7 @@ impl Metrics {
         r.register("filter_streams", "Placement streams of filters", self.filters.clone());
         r.register("placement_acks", "Updates that filters route by", self.acknowledged.clone());
         r.register("placement_nacks", "Updates that filters could not take", self.refused.clone());
+        r.register("member_fenced", "Members that are given up: 1", self.fenced.clone());
     }
 
     /// The text that Prometheus reads.
@@ -229,6 +239,12 @@ impl Metrics {
     /// Counts an id that is not looked for since too many are.
     pub fn look_refused(&self) {
         self.looks_refused.inc();
+    }
+
+    /// Whether a member has been given up.
+    pub fn member_fenced(&self, namespace: &str, member: &str, fenced: bool) {
+        let (namespace, member) = (namespace.to_owned(), member.to_owned());
+        self.fenced.get_or_create(&MemberLabels { namespace, member }).set(i64::from(fenced));
     }
 
     /// A filter's stream began.

@@ -2,6 +2,7 @@
 //!
 //! * [`verbs`] — what is asked for on the command line.
 //! * [`apply`] — a whole file.
+//! * [`failback`] — a fenced member comes back.
 //! * [`client`] — which control server is asked.
 //! * [`schedules`] — which there are, and their moves.
 //! * [`leftovers`] — what never ends.
@@ -12,6 +13,7 @@
 pub mod apply;
 mod client;
 mod explain;
+pub mod failback;
 pub mod leftovers;
 pub mod schedules;
 mod show;

@@ -60,7 +60,7 @@ pub fn placement(namespace: &str, answer: &GetPlacementResponse, output: Output)
             .iter()
             .map(|m| {
                 json!({
-                    "name": m.name, "weight": m.weight, "cordoned": m.cordoned, "fenced": m.fenced,
+                    "name": m.name, "weight": m.weight, "cordoned": m.cordoned, "fenced": m.fenced, "looked_at": m.looked_at,
                     "reached": m.reached, "owned": m.owned, "former": m.former, "coming": m.coming,
                 })
             })
@@ -76,7 +76,7 @@ pub fn placement(namespace: &str, answer: &GetPlacementResponse, output: Output)
     for m in &answer.members {
         let mut state = vec![if m.cordoned { "cordoned" } else { "active" }];
         if m.fenced {
-            state.push("fenced");
+            state.push(if m.looked_at { "fenced, coming back" } else { "fenced" });
         }
         if !m.reached {
             state.push("not reached yet");

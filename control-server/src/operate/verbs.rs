@@ -55,6 +55,15 @@ pub enum ChangeVerb {
         after_help = "Example:\n  panko drain a --why \"its database is full\"\n  panko reverse"
     )]
     Drain(MemberArgs),
+    /// Give up a member whose cluster is gone: its slots go to the others at once, and new workflows of them start there.
+    ///
+    /// What this risks: nobody can ask the cluster what is open on it. An id that is open there can be started anew elsewhere, and
+    /// what it has not told anybody else is out of reach until it is back. Calls on workflows that only it has answer UNAVAILABLE. When
+    /// the cluster returns, nothing is sent to it before `panko failback`.
+    #[command(
+        after_help = "Example:\n  panko failover a --dry-run\n  panko failover a --why \"its region is down\"\n  panko failback a --rebalance   (once it is up again)"
+    )]
+    Failover(MemberArgs),
     /// Move slots to where the weights say.
     Rebalance(ChangeArgs),
     /// Move some slots from one member to another.
@@ -134,6 +143,7 @@ impl ChangeVerb {
                 (change, Change::Weight(Weight { member, weight }))
             }
             Self::Drain(args) => (args.change, Change::Drain(args.member)),
+            Self::Failover(args) => (args.change, Change::Failover(args.member)),
             Self::Rebalance(args) => (args, Change::Rebalance(Nothing {})),
             Self::Move(MoveArgs { from, to, slots, share, change }) => {
                 let share = share.map(|percent| (percent / 100.0 * SLOTS as f64).round() as u32);

@@ -112,6 +112,7 @@ pub fn members(namespace: &config::Namespace) -> impl Iterator<Item = Member> + 
         weight: member.weight,
         cordoned: member.state == config::MemberState::Cordoned,
         fenced: false,
+        looked_at: None,
         uuid: None,
     })
 }

@@ -18,10 +18,15 @@ const INTERVAL: Duration = Duration::from_millis(50);
 const LEASE: Duration = Duration::from_secs(5);
 
 /// Tries to lead, and does the leader's work while it does, until dropped. `server` is this control server's name.
-pub async fn drive(placements: Arc<PlacementsHolder>, server: Arc<str>, scans: Scans) {
+/// What else a leader does is told by `leads` whether this is one.
+pub async fn drive(
+    placements: Arc<PlacementsHolder>,
+    server: Arc<str>,
+    scans: Scans,
+    leads: watch::Sender<Option<Lead>>,
+) {
     let (mut lead, mut said) = (None::<Lead>, 0);
     // A scan takes its time, and handovers do not wait for it.
-    let leads = watch::Sender::new(None::<Lead>);
     let mut scanning = JoinSet::new();
     scanning.spawn(scan_again_and_again(placements.clone(), leads.subscribe(), scans));
     loop {
@@ -76,14 +81,19 @@ async fn complete(
     namespace: &str,
     lead: &Lead,
 ) -> Result<(), Error> {
-    let state = placements.state(namespace);
-    let Some(began) = state.as_ref().and_then(|state| state.handover) else { return Ok(()) };
+    let Some(state) = placements.state(namespace) else { return Ok(()) };
+    let Some(began) = state.handover else { return Ok(()) };
     let participants = placements.store().participants(namespace).await?;
-    let Some(quiet) = participants.quiet_since(began, now()) else { return Ok(()) };
-    let slots = state.iter().flat_map(|s| &s.slots).filter(|slot| slot.to.is_some()).count();
+    // What is on its way to a member that was given up is not waited for.
+    let agreed = match state.is_taken_over() {
+        true => participants.routed_since(began).map(Change::TakeOver),
+        false => participants.quiet_since(began, now()).map(Change::Complete),
+    };
+    let Some(change) = agreed else { return Ok(()) };
+    let slots = state.slots.iter().filter(|slot| slot.to.is_some()).count();
     let by = By { who: "the leader", why: "every filter agrees", lead: Some(lead), emptied: &[] };
     let what = format!("{slots} slots have their new owners");
-    let done = placements.change(namespace, by, &what, |_| Ok(Change::Complete(quiet))).await;
+    let done = placements.change(namespace, by, &what, |_| Ok(change.clone())).await;
     match done {
         // Somebody has cancelled it, or begun another one.
         Err(Error::Refused(_)) => Ok(()),

@@ -329,10 +329,18 @@ impl PlacementsHolder {
             .iter()
             .filter_map(|(name, state)| Some(wire::placement(topology.namespace(name)?, state)));
         let placements = placements.collect::<Result<Vec<_>, _>>()?;
+        let mut fences = false;
+        for (name, state) in &next.states {
+            let members = topology.namespace(name).into_iter().flat_map(|of| &of.members);
+            for (member, of) in members.zip(&state.members) {
+                fences |= member.is_fenced() != of.fenced;
+                member.set_fenced(of.fenced);
+            }
+        }
         *here = next;
         // Whoever has a placement has its members.
         self.topologies.send_if_modified(|old| {
-            let news = !Arc::ptr_eq(old, &topology);
+            let news = fences || !Arc::ptr_eq(old, &topology);
             *old = topology;
             news
         });

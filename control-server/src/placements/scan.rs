@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use panko_placement::{Change, State};
 use panko_routing::Key;
+use panko_routing::placement::MemberIndex;
 use panko_store::{FormerOwner, Lead};
 use tonic::Status;
 
@@ -65,7 +66,8 @@ async fn empty(namespace: &Arc<VirtualNamespace>, state: &State) -> Vec<FormerOw
     let mut empty = Vec::new();
     for (at, member) in (0u16..).zip(&namespace.members) {
         let former = |slot: &panko_placement::Slot| slot.former.iter().any(|member| member.0 == at);
-        if !state.slots.iter().any(former) {
+        // One that is fenced is given up as a whole, or comes back as a whole.
+        if state.is_fenced(MemberIndex(at)) || !state.slots.iter().any(former) {
             continue;
         }
         let occupied = match occupied(namespace, member).await {

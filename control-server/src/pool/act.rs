@@ -55,7 +55,7 @@ impl Shell {
         let body = request::pooled(newest.method, &newest.body, &self.instance_key, share);
         let (method, caller) = (newest.method, newest.caller.clone());
         tokio::spawn(async move {
-            let result = through.call(method, &caller, body, Duration::from_millis(length)).await;
+            let result = through.ask(method, &caller, body, Duration::from_millis(length)).await;
             // The pool outlives its open polls, so it listens.
             let _ = own.send(Message::Ended(open, result));
         });

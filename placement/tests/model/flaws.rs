@@ -27,9 +27,23 @@ pub enum Flaw {
     OneScan,
     /// A start that is sent to a former owner does not make its scans begin again.
     SilentReturn,
+    /// Starts look away from a member that nobody has fenced.
+    LooksAwayUnfenced,
+    /// A fenced member's slots are taken over before filters route by it.
+    TakesOverBeforeFiltersRoute,
+    /// A fenced member is scanned, and comes back, before starts look at it.
+    FailsBackWithoutLooking,
+    /// It comes back without a scan.
+    FailsBackWithoutScan,
+    /// It is scanned while something that filters have sent may still take effect there.
+    ScansBeforeQuiet,
+    /// It is scanned while starts are under way that have not looked at it.
+    ScansBeforeStartsEnd,
+    /// Starts that find the key open at a fenced member that is looked at start it elsewhere.
+    StartsAnewWhileLooking,
 }
 
-pub const ALL: [Flaw; 11] = [
+pub const ALL: [Flaw; 18] = [
     Flaw::NoAcknowledgement,
     Flaw::NoWaitForTheIndefinite,
     Flaw::NoWaitForTheCrashed,
@@ -41,6 +55,13 @@ pub const ALL: [Flaw; 11] = [
     Flaw::PlacementFromMemoryAtTheStart,
     Flaw::OneScan,
     Flaw::SilentReturn,
+    Flaw::LooksAwayUnfenced,
+    Flaw::TakesOverBeforeFiltersRoute,
+    Flaw::FailsBackWithoutLooking,
+    Flaw::FailsBackWithoutScan,
+    Flaw::ScansBeforeQuiet,
+    Flaw::ScansBeforeStartsEnd,
+    Flaw::StartsAnewWhileLooking,
 ];
 
 impl Flaw {
@@ -54,7 +75,9 @@ impl Flaw {
             moves: 1,
             crashes: 0,
             ticks: 0,
+            fences: 0,
         };
+        let fence = Bounds { moves: 0, fences: 1, ..small };
         match self {
             Self::NoAcknowledgement => Bounds { filters: 2, ..small },
             Self::NoWaitForTheIndefinite => Bounds { ticks: 1, ..small },
@@ -67,6 +90,13 @@ impl Flaw {
             Self::PlacementFromMemoryAtTheStart => Bounds { servers: 2, crashes: 1, ..small },
             Self::OneScan => Bounds { starts: 3, ..small },
             Self::SilentReturn => Bounds { ticks: 2, ..small },
+            Self::LooksAwayUnfenced => small,
+            Self::TakesOverBeforeFiltersRoute
+            | Self::FailsBackWithoutLooking
+            | Self::FailsBackWithoutScan
+            | Self::ScansBeforeQuiet
+            | Self::ScansBeforeStartsEnd
+            | Self::StartsAnewWhileLooking => fence,
         }
     }
 }

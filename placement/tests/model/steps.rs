@@ -1,11 +1,11 @@
 //! What can happen next.
 
-use panko_placement::{Change, Quiet, State};
+use panko_placement::{Change, Quiet, Routed, State};
 use panko_routing::placement::{MemberIndex, Starts};
 
 use super::flaws::Flaw;
 use super::world::{
-    BETWEEN_SCANS, DEADLINE, Filter, Locating, Lock, MARGIN, Run, Sender, Start, View, World,
+    Ack, BETWEEN_SCANS, DEADLINE, Filter, Locating, Lock, MARGIN, Run, Sender, Start, View, World,
     filter_name,
 };
 
@@ -40,6 +40,8 @@ pub enum Step {
     Push(usize, usize),
     /// A filter acknowledges.
     Acknowledge(usize),
+    /// A filter says that it routes by what it has, whatever is on its way.
+    Routes(usize),
     /// An acknowledgement arrives, perhaps not for the first time.
     Arrives(usize),
     /// A filter restarts.
@@ -58,6 +60,16 @@ pub enum Step {
     Cancel(usize),
     /// A leader looks whether the former owner still has anything.
     Scan(usize),
+    /// An operator has a leader give up a member, whose slot another one takes over.
+    Fence(usize, usize, usize),
+    /// A leader has starts look at a fenced member again.
+    LookAgain(usize, usize),
+    /// A leader knows that filters are quiet since then.
+    BeginScan(usize, usize),
+    /// It lists what the fenced member has open.
+    ListFenced(usize),
+    /// It looks for that at the others. With duplicates the member is given up again, else it is back.
+    Unfence(usize),
 }
 
 impl World {
@@ -82,6 +94,7 @@ impl World {
             steps.extend([
                 Step::Direct(filter),
                 Step::Acknowledge(filter),
+                Step::Routes(filter),
                 Step::FilterCrashes(filter),
             ]);
             for server in all(servers) {
@@ -103,7 +116,13 @@ impl World {
                 Step::Complete(server),
                 Step::Cancel(server),
                 Step::Scan(server),
+                Step::ListFenced(server),
+                Step::Unfence(server),
             ]);
+            for member in all(self.runs.len()) {
+                steps.extend([Step::LookAgain(server, member), Step::BeginScan(server, member)]);
+                steps.extend(all(self.runs.len()).map(|to| Step::Fence(server, member, to)));
+            }
             steps.extend(all(self.runs.len()).map(|member| Step::Begin(server, member)));
         }
         // Where nothing changes there is nothing to follow.
@@ -134,6 +153,9 @@ impl World {
                 }
                 next.left.starts = next.left.starts.checked_sub(1)?;
                 next.filters[filter].in_flight.began(0);
+                let state = &self.store.state;
+                let gone = state.is_fenced(view.owner) && state.slots[0].owner != view.owner;
+                next.sent_to_the_gone |= gone;
                 next.send(view.owner, Sender::Filter(filter), self.now);
             }
             Step::Locate(filter, server) => {
@@ -152,12 +174,21 @@ impl World {
                     false => &self.store.state,
                 };
                 let owner = state.slots[0].owner;
-                let locating = Locating { owner, seen: Vec::new(), began: self.now };
+                let members = (0..state.members.len()).map(|at| MemberIndex(at as u16));
+                let fenced = members.filter(|at| {
+                    state.is_fenced(*at) || has(Flaw::LooksAwayUnfenced) && *at != owner
+                });
+                let fenced = fenced.map(|at| (at, state.is_fenced(at) && state.is_looked_at(at)));
+                let fenced = fenced.collect();
+                let locating = Locating { owner, seen: Vec::new(), fenced, began: self.now };
                 next.servers[server].locating = Some(locating);
             }
             Step::Look(server) => {
                 let locating = next.servers[server].locating.as_mut()?;
-                locating.seen.push(*self.runs.get(locating.seen.len())?);
+                let at = locating.seen.len();
+                let away = locating.fenced.contains(&(MemberIndex(at as u16), false));
+                let run = *self.runs.get(at)?;
+                locating.seen.push(if away { Run::None } else { run });
             }
             Step::Forward(server, anew) => next.forward(server, anew, flaw)?,
             Step::Answered(start) => {
@@ -198,18 +229,21 @@ impl World {
                 if !of.in_flight.is_quiet(self.now, |_| not_direct) {
                     return None;
                 }
-                let ack = (filter_name(filter, of.process), view.version);
-                if next.acks.contains(&ack) {
-                    return None;
-                }
-                // An older one says less, and may come late or never in any case.
-                next.acks.retain(|(participant, _)| *participant != ack.0);
-                next.acks.push(ack);
-                next.acks.sort_unstable();
+                next.says(filter, view.version, true)?;
+            }
+            Step::Routes(filter) => {
+                // Nobody else waits for it.
+                self.store.state.is_taken_over().then_some(())?;
+                next.says(filter, self.filters[filter].view.as_ref()?.version, false)?;
             }
             Step::Arrives(ack) => {
-                let (participant, version) = &self.acks[ack];
-                next.store.participants.acknowledged(participant, *version);
+                let participants = &mut next.store.participants;
+                match &self.acks[ack] {
+                    Ack { of, version, quiet: false } => participants.routes(of, *version),
+                    Ack { of, version, quiet: true } => {
+                        participants.acknowledged(of, *version);
+                    }
+                }
             }
             Step::FilterCrashes(filter) => {
                 next.left.crashes = next.left.crashes.checked_sub(1)?;
@@ -234,6 +268,7 @@ impl World {
             Step::ServerCrashes(server) => {
                 next.left.crashes = next.left.crashes.checked_sub(1)?;
                 next.servers[server].locating = None;
+                next.servers[server].scanning = None;
                 next.servers[server].term = None;
                 next.servers[server].state = self.store.state.clone();
                 next.orphan(Sender::Server(server));
@@ -254,22 +289,35 @@ impl World {
                 next.write(server, &Change::Begin(vec![(0, to)]), flaw)?;
             }
             Step::Complete(server) => {
-                let began = self.servers[server].state.handover?;
-                let quiet = match has(Flaw::NoAcknowledgement) {
-                    true => Quiet::forced(began),
-                    false => self.store.participants.quiet_since(began, self.now)?,
+                let state = &self.servers[server].state;
+                let (began, participants) = (state.handover?, &self.store.participants);
+                let change = match state.is_taken_over() {
+                    true if has(Flaw::TakesOverBeforeFiltersRoute) => {
+                        Change::TakeOver(Routed::forced(began))
+                    }
+                    true => Change::TakeOver(participants.routed_since(began)?),
+                    false if has(Flaw::NoAcknowledgement) => Change::Complete(Quiet::forced(began)),
+                    false => Change::Complete(participants.quiet_since(began, self.now)?),
                 };
-                next.write(server, &Change::Complete(quiet), flaw)?;
+                next.write(server, &change, flaw)?;
                 next.store.empty_since = None;
             }
             Step::Cancel(server) => next.write(server, &Change::Cancel, flaw)?,
             Step::Scan(server) => next.scan(server, flaw)?,
+            Step::Fence(server, member, to) => next.fences(server, member, to, flaw)?,
+            Step::LookAgain(server, member) => {
+                let change = Change::LookAgain(MemberIndex(member as u16));
+                next.write(server, &change, flaw)?;
+            }
+            Step::BeginScan(server, member) => next.begin_scan(server, member, flaw)?,
+            Step::ListFenced(server) => next.list_fenced(server, flaw)?,
+            Step::Unfence(server) => next.unfences(server, flaw)?,
         }
         Some(next)
     }
 
     /// A leader changes the placement that it has read.
-    fn write(&mut self, server: usize, change: &Change, flaw: Option<Flaw>) -> Option<()> {
+    pub fn write(&mut self, server: usize, change: &Change, flaw: Option<Flaw>) -> Option<()> {
         let Self { store, servers, .. } = self;
         let server = &mut servers[server];
         let is_leader = server.term? == store.term && server.state.version == store.state.version;
@@ -282,9 +330,24 @@ impl World {
         Some(())
     }
 
+    fn says(&mut self, filter: usize, version: u64, quiet: bool) -> Option<()> {
+        let of = filter_name(filter, self.filters[filter].process);
+        let ack = Ack { of, version, quiet };
+        if self.acks.contains(&ack) {
+            return None;
+        }
+        // An older one says less, and may come late or never in any case.
+        self.acks.retain(|other| other.of != ack.of || other.quiet != quiet);
+        self.acks.push(ack);
+        self.acks.sort_unstable();
+        Some(())
+    }
+
     /// A former owner is released when two scans, further apart than a start may be on its way, find nothing.
     fn scan(&mut self, server: usize, flaw: Option<Flaw>) -> Option<()> {
-        let former = *self.servers[server].state.slots[0].former.first()?;
+        let state = &self.servers[server].state;
+        let mut former = state.slots[0].former.iter().copied();
+        let former = former.find(|at| !state.is_fenced(*at))?;
         if self.runs[usize::from(former.0)] != Run::None {
             self.store.empty_since = None;
             return Some(());
@@ -313,6 +376,15 @@ impl World {
         let to = at(|run| *run == Run::Open).or(closed);
         let to = to.map(|at| MemberIndex(at as u16));
         let to = to.unwrap_or(locating.owner);
+        if locating.fenced.iter().any(|(at, _)| *at == to) {
+            if flaw == Some(Flaw::StartsAnewWhileLooking) && to != locating.owner {
+                self.send(locating.owner, Sender::Server(server), locating.began);
+                return Some(());
+            }
+            // A fenced member gets nothing.
+            self.unlock(server);
+            return Some(());
+        }
         if to != locating.owner && flaw != Some(Flaw::SilentReturn) {
             // Whoever releases a former owner has to know of it.
             let slot = &self.store.state.slots[0];

@@ -25,6 +25,8 @@ pub struct Bounds {
     pub crashes: u8,
     /// How far the clock goes.
     pub ticks: Millis,
+    /// Members that operators fence.
+    pub fences: u8,
 }
 
 /// What a member knows of the key.
@@ -62,6 +64,20 @@ pub struct Server {
     pub term: Option<u8>,
     /// The start that it is looking for a place for.
     pub locating: Option<Locating>,
+    /// The fenced member's scan that it has begun.
+    pub scanning: Option<Scanning>,
+}
+
+/// A scan of a fenced member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Scanning {
+    pub member: MemberIndex,
+    pub looked_at: u64,
+    pub quiet: u64,
+    /// The lock that was held when filters were known to be quiet.
+    pub held: Option<Lock>,
+    /// Whether it has the key open, once that has been listed.
+    pub open: Option<bool>,
 }
 
 /// A start on a slot with a former owner.
@@ -71,6 +87,8 @@ pub struct Locating {
     pub owner: MemberIndex,
     /// What the members have said so far, in their order.
     pub seen: Vec<Run>,
+    /// The members that were fenced when it began, and whether they are looked at.
+    pub fenced: Vec<(MemberIndex, bool)>,
     /// When it began.
     pub began: Millis,
 }
@@ -112,6 +130,15 @@ pub struct Store {
     pub empty_since: Option<Millis>,
 }
 
+/// What a filter says.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ack {
+    pub of: Participant,
+    pub version: u64,
+    /// That nothing of its own is on its way, and not only that it routes by this version.
+    pub quiet: bool,
+}
+
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct World {
@@ -124,13 +151,18 @@ pub struct World {
     /// In order, so that equal worlds are equal.
     pub on_the_way: Vec<Start>,
     /// Acknowledgements that have been sent. They may come, and come again, at any time.
-    pub acks: Vec<(Participant, u64)>,
+    pub acks: Vec<Ack>,
     pub released: bool,
+    /// Whether a filter has sent something to a fenced member after its slot was taken over.
+    pub sent_to_the_gone: bool,
+    /// Whether a fenced member has come back.
+    pub came_back: bool,
 }
 
 impl std::hash::Hash for World {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         (self.left, self.now, &self.store, &self.runs, &self.on_the_way, &self.acks).hash(state);
+        (self.sent_to_the_gone, self.came_back).hash(state);
         for filter in &self.filters {
             (filter.process, &filter.view).hash(state);
         }
@@ -157,13 +189,18 @@ impl World {
             weight: 1,
             cordoned: false,
             fenced: false,
+            looked_at: None,
             uuid: None,
         };
         let members = (0..bounds.members).map(member).collect();
         let state = State::new(members, [MemberIndex(0)]);
         let mut participants = Participants::default();
-        let server =
-            |n: usize| Server { state: state.clone(), term: (n == 0).then_some(0), locating: None };
+        let server = |n: usize| Server {
+            state: state.clone(),
+            term: (n == 0).then_some(0),
+            locating: None,
+            scanning: None,
+        };
         let filter =
             |_| Filter { process: 0, view: Some(View::of(&state)), in_flight: InFlight::default() };
         (0..bounds.filters).for_each(|n| participants.came(filter_name(n, 0), 0));
@@ -177,21 +214,36 @@ impl World {
             on_the_way: Vec::new(),
             acks: Vec::new(),
             released: false,
+            sent_to_the_gone: false,
+            came_back: false,
         }
     }
 
+    /// How many members have it open, but for those that are fenced.
     pub fn open(&self) -> usize {
-        self.runs.iter().filter(|run| **run == Run::Open).count()
+        self.all_open().filter(|at| !self.store.state.is_fenced(*at)).count()
+    }
+
+    fn all_open(&self) -> impl Iterator<Item = MemberIndex> {
+        let open = self.runs.iter().enumerate().filter(|(_, run)| **run == Run::Open);
+        open.map(|(at, _)| MemberIndex(at as u16))
     }
 
     fn open_at(&self) -> Option<MemberIndex> {
-        let at = self.runs.iter().position(|run| *run == Run::Open)?;
-        Some(MemberIndex(at as u16))
+        self.all_open().next()
     }
 
     pub fn open_is_findable(&self) -> bool {
         let slot = &self.store.state.slots[0];
-        self.open_at().is_none_or(|at| slot.owner == at || slot.former.contains(&at))
+        self.all_open().all(|at| slot.owner == at || slot.former.contains(&at))
+    }
+
+    pub fn is_open_twice(&self) -> bool {
+        self.all_open().count() > 1
+    }
+
+    pub fn came_back_with_the_key(&self) -> bool {
+        self.came_back && self.is_open_at_a_former_owner()
     }
 
     pub fn is_open_at_a_former_owner(&self) -> bool {

@@ -16,14 +16,13 @@ mod worker;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tonic::Status;
 
 pub(super) use repeat::done_before;
 pub use unfinished::Unfinished;
 
 use super::fan_out::{self, Said, refused_alike, told_by};
-use super::reply::Reply;
+use super::reply::{Missing, Reply};
 use super::{Call, Frontend, conflict_token, malformed};
 use crate::merge::{self, Rules};
 use crate::topology::{Member, VirtualNamespace};
@@ -57,7 +56,7 @@ impl Frontend {
     }
 }
 
-/// One answer of all that were told.
+/// One answer of all that were told. Those that are fenced were not, and the answer says so.
 ///
 /// Fails when one has not done it: with its error, which names it and says who has. When all have done
 /// it before, with what they say of that.
@@ -68,11 +67,17 @@ fn answer(
     said: Vec<Said<'_>>,
     rules: Rules,
 ) -> Result<Reply, Status> {
+    let (fenced, said): (Vec<_>, _) = said.into_iter().partition(|said| said.member.is_fenced());
+    let missing = fenced.iter().map(|said| Missing {
+        cluster: said.member.name.clone(),
+        why: "it is fenced; repeat the call when it is back".to_owned(),
+    });
     let alike = refused_alike(said.iter().map(|said| &said.result));
     if let Some(status) = alike {
         let all_have_it = done_before(call.method.name, &status) && unfinished.ends(call);
         return if all_have_it { Ok(Reply::default()) } else { Err(status) };
     }
+    let missing = missing.collect();
     let (mut done, mut before, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for Said { index, member, result } in said {
         match result {
@@ -98,7 +103,8 @@ fn answer(
         .map_err(|e| malformed(call.method, e))?;
     let bodies: Vec<_> = done.into_iter().map(|(_, _, body)| body).collect();
     let body = merge::answers(&bodies, rules).map_err(|e| malformed(call.method, e))?;
-    Ok(Bytes::from(conflict_token::put(call.method, &body, &token)).into())
+    let body = conflict_token::put(call.method, &body, &token).into();
+    Ok(Reply { body, missing, ..Reply::default() })
 }
 
 /// What one says who has not done it, and who has.

@@ -24,7 +24,7 @@ impl Frontend {
             last_bytes(&call.body, INSTANCE_KEY).map_err(|e| malformed(call.method, e))?;
         let members = &self.namespace_of(&call)?.members;
         let left = &AtomicBool::new(leaving.is_empty());
-        let calls = members.iter().map(|member| async {
+        let calls = members.iter().filter(|member| !member.is_fenced()).map(|member| async {
             let body = call.body.clone();
             let result = member.call(call.method, &call.caller, body, DEADLINE).await;
             if result.is_ok() && !left.swap(true, Ordering::Relaxed) {

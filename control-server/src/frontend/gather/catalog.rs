@@ -136,7 +136,7 @@ async fn whole(
             put_bytes(&mut body, catalog.page_token, &token);
         }
         let deadline = super::deadline(call);
-        let answer = member.call(call.method, &call.caller, body.into(), deadline).await?;
+        let answer = member.ask(call.method, &call.caller, body.into(), deadline).await?;
         let next = last_bytes(&answer, catalog.next_page_token);
         token = Bytes::copy_from_slice(next.map_err(|e| malformed(call.method, e))?);
         rows += fields(&answer).flatten().filter(|field| catalog.has(field.number)).count();

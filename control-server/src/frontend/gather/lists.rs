@@ -146,7 +146,7 @@ impl Source for OfMember<'_> {
             put_bytes(&mut body, PAGE_TOKEN, &token);
         }
         let (method, caller) = (self.call.method, &self.call.caller);
-        let answer = self.member.call(method, caller, body.into(), self.deadline).await?;
+        let answer = self.member.ask(method, caller, body.into(), self.deadline).await?;
         let strange = |error: Error| {
             let cluster = &self.member.name;
             Status::internal(format!("{}: cluster {cluster}'s answer: {error}", method.name))
