@@ -187,10 +187,12 @@ fn an_envoy_that_fetches_its_clusters_has_only_the_control_servers() {
 
 #[test]
 fn fetched_clusters_are_the_written_ones() {
-    let config = config(TWO);
+    let east = "  - name: east\n    address: east.example.com:7233\n    tls: { ca: ca.pem }";
+    let config = config(&format!("{east}\n{TWO}"));
     let whole = render(&config, &options(&[]));
     let fetched = clusters(&config.clusters);
-    assert_eq!(fetched.len(), 4);
+    assert_eq!(fetched.len(), 6);
+    assert_eq!(fetched[0]["transport_socket"]["typed_config"]["sni"], "east.example.com");
     for (at, cluster) in fetched.into_iter().enumerate() {
         assert_eq!(cluster, cluster_at(&whole, at + 1));
     }
