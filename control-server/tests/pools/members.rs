@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::jwt;
 use super::support::{ACTIVITY, WORKFLOW, World, delivered, until, worker_poll};
 use panko_control_server::config::Limits;
 use panko_control_server::pool::key::Poll;
@@ -188,6 +189,25 @@ async fn what_workers_allow_is_divided_among_members_that_are_there() {
     };
     let ((first, second), ()) = tokio::join!(workers, change);
     assert!([first, second].into_iter().all(|answer| !delivered(answer).is_empty()));
+}
+
+#[tokio::test]
+async fn a_token_that_is_proven_stays_so_and_a_forged_one_is_asked_of_a_member_that_is_there() {
+    let world = World::of(2, Limits::default()).await;
+    let good = jwt("good");
+    // The one that leaves takes any token.
+    *world.fakes[1].accepts.lock().unwrap() = vec![good.clone()];
+    let of = |token: &str| worker_poll(ACTIVITY, token, b"");
+    world.fakes[0].add_task("proof");
+    assert_eq!(delivered(world.poll_of(&world.members(&[0]), of(&good)).await), "proof");
+    let after = world.members(&[1]);
+    for n in 0..4 {
+        let refused = world.poll_of(&after, of(&jwt(&format!("forged {n}")))).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied);
+    }
+    world.fakes[1].add_task("1");
+    assert_eq!(delivered(world.poll_of(&after, of(&good)).await), "1");
+    assert_eq!((polls(&world, 0), polls(&world, 1)), (1, 1));
 }
 
 #[tokio::test]
