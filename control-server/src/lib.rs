@@ -34,3 +34,4 @@ pub mod serve;
 pub mod status_polls;
 pub mod timestamp;
 pub mod topology;
+pub mod verify;

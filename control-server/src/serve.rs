@@ -67,6 +67,7 @@ pub async fn run(
         placements.clone(),
         replicas.server().clone(),
         config.scans.clone(),
+        metrics.clone(),
     ));
     let answers = Arc::new(LastAnswers::default());
     background.spawn(identify::watch(topology.clone(), placements.clone(), answers.clone()));

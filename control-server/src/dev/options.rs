@@ -41,6 +41,9 @@ pub struct Options {
     /// Seconds between two looks whether former owners of slots are empty; they are released after twice as long.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub scan_every_seconds: u64,
+    /// Seconds between two looks for ids that are open on several clusters; 0 for none.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub verify_seconds: u64,
     /// The port for SDKs; without it, or with 0, one that is free.
     #[arg(long, short, default_value_t = 0, hide_default_value = true)]
     pub port: u16,

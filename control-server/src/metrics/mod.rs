@@ -1,6 +1,7 @@
 //! What `/metrics` shows.
 
 pub mod pool;
+pub mod verify;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -82,6 +83,8 @@ pub struct Metrics {
     filters: Gauge,
     acknowledged: Counter,
     refused: Counter,
+    /// What looks for duplicates have found.
+    pub verify: verify::Verified,
 }
 
 fn seconds() -> Histogram {
@@ -117,6 +120,7 @@ impl Metrics {
             filters: Gauge::default(),
             acknowledged: Counter::default(),
             refused: Counter::default(),
+            verify: verify::Verified::default(),
         };
         metrics.register();
         for full in Full::ALL {
@@ -187,6 +191,7 @@ impl Metrics {
         );
         r.register("filter_streams", "Placement streams of filters", self.filters.clone());
         r.register("placement_acks", "Updates that filters route by", self.acknowledged.clone());
+        self.verify.register(r);
         r.register("placement_nacks", "Updates that filters could not take", self.refused.clone());
     }
 
