@@ -5,12 +5,14 @@
 //! * [`explain`] — where calls on a key go.
 //! * [`schedules`] — which there are, and how they move.
 //! * [`leftovers`] — what a member has that never ends.
+//! * [`token`] — what a task token says.
 //! * [`verify`] — whether an id is open on several members.
 
 mod counts;
 mod explain;
 mod leftovers;
 mod schedules;
+mod token;
 mod verbs;
 mod verify;
 

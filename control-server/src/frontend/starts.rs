@@ -26,7 +26,7 @@ use crate::topology::VirtualNamespace;
 
 /// How long a start may take from its lock to its answer: longer than any should, and as short as may be, since
 /// this is how long a key stays locked by a control server that crashed.
-pub(super) const LONGEST: Duration = Duration::from_secs(4);
+const LONGEST: Duration = Duration::from_secs(4);
 
 /// The same for one that is answered when an update is done.
 const LONGEST_WITH_UPDATE: Duration = Duration::from_secs(60);

@@ -5,20 +5,20 @@
 //! * [`schedules`] — which there are, and their moves.
 //! * [`leftovers`] — what never ends.
 //! * [`wait`] — until a handover is done.
-//! * [`show`] — what is told.
+//! * [`show`] — what is told; [`explained`] — of a key.
 
 mod client;
+mod explained;
 pub mod leftovers;
 pub mod schedules;
 mod show;
 pub mod verbs;
 mod wait;
 
-use anyhow::Context;
 use panko_proto::v1::change_placement_request::Change;
 use panko_proto::v1::{
-    ChangePlacementRequest, ExplainRequest, ForgetFiltersRequest, GetPlacementRequest,
-    ListHistoryRequest, VerifyRequest,
+    ChangePlacementRequest, ForgetFiltersRequest, GetPlacementRequest, ListHistoryRequest,
+    VerifyRequest,
 };
 
 use crate::cli::Output;
@@ -69,11 +69,10 @@ pub async fn history(args: &HistoryArgs, output: Output) -> anyhow::Result<()> {
 
 /// Shows where calls on a key go.
 pub async fn explain(args: &ExplainArgs, output: Output) -> anyhow::Result<()> {
-    let (kind, id) = args.key.kind_and_id().context("say which id")?;
     let (mut client, namespace) = reach(&args.of).await?;
-    let request = ExplainRequest { namespace, kind: kind.to_owned(), id: id.clone() };
+    let request = args.key.clone().ask(namespace);
     let answer = client.admin.explain(request).await.map_err(told)?.into_inner();
-    show::explained(kind, &id, &answer, output);
+    explained::show(&answer, output);
     Ok(())
 }
 

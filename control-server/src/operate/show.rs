@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 use panko_proto::v1::{
-    ChangePlacementResponse, ExplainResponse, GetPlacementResponse, HistoryEntry, VerifyResponse,
+    ChangePlacementResponse, GetPlacementResponse, HistoryEntry, VerifyResponse,
 };
 use serde_json::{Value, json};
 
@@ -163,30 +163,4 @@ pub fn verified(answer: &VerifyResponse, output: Output) {
     );
     duplicates.for_each(|d| println!("  {}: {}", d.workflow_id, d.members.join(", ")));
     answer.incomplete.iter().for_each(|why| println!("not looked at to the end: {why}"));
-}
-
-/// Where calls on a key go.
-pub fn explained(kind: &str, id: &str, answer: &ExplainResponse, output: Output) {
-    if output == Output::Json {
-        let members: Vec<_> =
-            answer.members.iter().map(|m| json!({ "member": m.member, "says": m.says })).collect();
-        json(&json!({
-            "kind": kind, "id": id, "slot": answer.slot, "version": answer.version,
-            "owner": answer.owner, "former": answer.former, "to": answer.to, "members": members,
-            "starts": answer.starts, "others": answer.others,
-        }));
-        return;
-    }
-    println!("{kind}:{id} is in slot {} (version {})", answer.slot, answer.version);
-    println!("owner: {}", answer.owner);
-    if !answer.former.is_empty() {
-        println!("former owners: {}", answer.former.join(", "));
-    }
-    if !answer.to.is_empty() {
-        println!("is being handed over to {}", answer.to);
-    }
-    for m in &answer.members {
-        println!("  {}: {}", m.member, m.says);
-    }
-    println!("calls that start it go {}\nall others go {}", answer.starts, answer.others);
 }

@@ -1,8 +1,10 @@
 //! What operators write on the command line.
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use clap::{Args, Subcommand};
 use panko_proto::v1::change_placement_request::Change;
-use panko_proto::v1::{Move, Nothing, Weight};
+use panko_proto::v1::{ExplainRequest, Move, Nothing, Weight};
 use panko_routing::SLOTS;
 
 use crate::cli::ConfigArgs;
@@ -185,7 +187,7 @@ pub struct ExplainArgs {
 }
 
 /// A key.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false)]
 pub struct KeyArgs {
     /// A workflow's id.
@@ -197,17 +199,38 @@ pub struct KeyArgs {
     /// A standalone activity's id.
     #[arg(long, value_name = "ID")]
     activity_id: Option<String>,
+    /// A standalone Nexus operation's id.
+    #[arg(long, value_name = "ID")]
+    nexus_operation_id: Option<String>,
+    /// A task's token: of which member it is, and where calls on its workflow go.
+    #[arg(long, value_name = "BASE64", value_parser = token)]
+    task_token: Option<TaskToken>,
+}
+
+/// A task's token.
+#[derive(Debug, Clone)]
+pub struct TaskToken(Vec<u8>);
+
+fn token(text: &str) -> Result<TaskToken, String> {
+    let token = STANDARD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text));
+    token
+        .map(TaskToken)
+        .map_err(|_| "write it as base64, as `task_token` has it in JSON".to_owned())
 }
 
 impl KeyArgs {
-    /// The kind of the key that was named, and its id.
+    /// The question about what was named.
     #[must_use]
-    pub fn kind_and_id(&self) -> Option<(&'static str, String)> {
+    pub fn ask(self, namespace: String) -> ExplainRequest {
         let named = [
-            ("workflow", &self.workflow_id),
-            ("schedule", &self.schedule_id),
-            ("activity", &self.activity_id),
+            ("workflow", self.workflow_id),
+            ("schedule", self.schedule_id),
+            ("activity", self.activity_id),
+            ("nexus_operation", self.nexus_operation_id),
         ];
-        named.into_iter().find_map(|(kind, id)| Some((kind, id.clone()?)))
+        let named = named.into_iter().find_map(|(kind, id)| Some((kind, id?)));
+        let (kind, id) = named.unwrap_or_default();
+        let task_token = self.task_token.map(|token| token.0).unwrap_or_default();
+        ExplainRequest { namespace, kind: kind.to_owned(), id, task_token: task_token.into() }
     }
 }
