@@ -30,7 +30,7 @@ pub struct Config {
     /// `PANKO_STORE` goes before it.
     #[serde(default = "default_store")]
     pub store: String,
-    /// How often it is looked whether former owners of slots are empty.
+    /// How often it is looked whether former owners of slots are empty, and whether ids are open on several members.
     #[serde(default)]
     pub scans: Scans,
     /// Bounds on what is kept in memory.
@@ -245,11 +245,13 @@ pub struct Scans {
     /// How many seconds apart two scans are that find a slot empty and release it. Longer than any start takes, and
     /// than a cluster's visibility lags behind; less is for tests.
     pub apart_seconds: u64,
+    /// Seconds between two looks through all open workflows for ids that are open on several members; 0 for none.
+    pub verify_seconds: u64,
 }
 
 impl Default for Scans {
     fn default() -> Self {
-        Self { every_seconds: 600, apart_seconds: 120 }
+        Self { every_seconds: 600, apart_seconds: 120, verify_seconds: 3600 }
     }
 }
 

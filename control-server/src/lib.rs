@@ -38,3 +38,4 @@ pub mod serve;
 pub mod status_polls;
 pub mod timestamp;
 pub mod topology;
+pub mod verify;

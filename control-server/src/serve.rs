@@ -77,6 +77,7 @@ pub async fn run(
         replicas.server().clone(),
         config.scans.clone(),
         leads,
+        metrics.clone(),
     ));
     let answers = Arc::new(LastAnswers::default());
     background.spawn(identify::watch(placements.clone(), answers.clone(), health));

@@ -66,7 +66,7 @@ impl State {
 
     /// Acknowledges what is due, if nothing is on its way any more that stands against it, and Envoy has all clusters.
     pub fn look_again(&self) {
-        let Some(due) = self.due.borrow_mut().take() else { return };
+        let Some(mut due) = self.due.borrow_mut().take() else { return };
         // A call's context can neither speak on the stream nor set the tick.
         host::act_for(self.context);
         let now = host::now();
@@ -84,6 +84,7 @@ impl State {
             due.send();
             return;
         }
+        due.routes();
         // What has not told its end is over then. Whatever else is on its way looks again when it ends.
         if let Some(at) = self.in_flight.borrow().next_certainty() {
             host::tick_after(Duration::from_millis(at.saturating_sub(now).max(1)));

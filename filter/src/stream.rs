@@ -39,9 +39,19 @@ pub struct PlacementStream {
 pub struct Due {
     stream: u32,
     ack: Ack,
+    /// Whether it was said that it waits for calls only.
+    waits: bool,
 }
 
 impl Due {
+    /// It waits for calls only: says once that the filter routes by the update.
+    pub fn routes(&mut self) {
+        if !self.waits {
+            self.waits = true;
+            send(self.stream, filter_message::Message::Routes(Routes { nonce: self.ack.nonce }));
+        }
+    }
+
     /// Sends it.
     pub fn send(self) {
         send(self.stream, filter_message::Message::Ack(self.ack));
@@ -115,14 +125,10 @@ impl PlacementStream {
             send(stream, filter_message::Message::Ack(ack));
             return;
         }
-        let nonce = ack.nonce;
         // An acknowledgement holds for all updates before it.
-        *state.due.borrow_mut() = Some(Due { stream, ack });
+        *state.due.borrow_mut() = Some(Due { stream, ack, waits: false });
         state.look_for_clusters();
         state.look_again();
-        if state.due.borrow().is_some() {
-            send(stream, filter_message::Message::Routes(Routes { nonce }));
-        }
     }
 
     /// Opens the stream again after a while. The last placement stays.

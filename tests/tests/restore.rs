@@ -1,7 +1,6 @@
 //! A backup of the store, taken while everything runs, brings back the placement that it has.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use panko_control_server::dev::Kind;
@@ -30,7 +29,8 @@ async fn a_backup_brings_back_its_placement_and_nothing_that_runs_is_lost() -> R
     let (before, after) = (&ids["a"][0], &ids["a"][1]);
     client.start(before, "nobody").await?;
     operator.run(&["weight", "b", "3"]).await?;
-    let (store, backup) = (sandbox.data_dir().join("panko.db"), sandbox.data_dir().join("backup.db"));
+    let (store, backup) =
+        (sandbox.data_dir().join("panko.db"), sandbox.data_dir().join("backup.db"));
     let placement = operator.run(&["status", "placement"]).await?;
     let history = operator.run(&["history"]).await?;
     back_up(&store, &backup).await?;

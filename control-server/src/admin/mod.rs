@@ -6,6 +6,7 @@
 //! * [`schedules`] — which there are, and how they move.
 //! * [`leftovers`] — what a member has that never ends.
 //! * [`failback`] — a fenced member comes back, if nothing of it is [`open_twice`].
+//! * [`token`] — what a task token says.
 //! * [`verify`] — whether an id is open on several members.
 
 mod counts;
@@ -14,6 +15,7 @@ mod failback;
 mod leftovers;
 mod open_twice;
 mod schedules;
+mod token;
 mod verbs;
 mod verify;
 

@@ -53,6 +53,9 @@ pub struct Options {
     /// Write the clusters into Envoy's configuration. Without it Envoy fetches them, also those that come later.
     #[arg(long)]
     pub static_envoy: bool,
+    /// Seconds between two looks for ids that are open on several clusters; 0 for none.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub verify_seconds: u64,
     /// The (first) Envoy's port for SDKs; without it, or with 0, one that is free.
     #[arg(long, short, default_value_t = 0, hide_default_value = true)]
     pub port: u16,

@@ -59,6 +59,7 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
         scans: config::Scans {
             every_seconds: options.scan_every_seconds,
             apart_seconds: options.scan_every_seconds.saturating_mul(2),
+            verify_seconds: options.verify_seconds,
         },
         limits: config::Limits::default(),
         callers: config::Callers::default(),

@@ -1,6 +1,7 @@
 //! What `/metrics` shows.
 
 pub mod pool;
+pub mod verify;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -90,6 +91,8 @@ pub struct Metrics {
     acknowledged: Counter,
     refused: Counter,
     fenced: Family<MemberLabels, Gauge>,
+    /// What looks for duplicates have found.
+    pub verify: verify::Verified,
 }
 
 fn seconds() -> Histogram {
@@ -126,6 +129,7 @@ impl Metrics {
             acknowledged: Counter::default(),
             refused: Counter::default(),
             fenced: Family::default(),
+            verify: verify::Verified::default(),
         };
         metrics.register();
         for full in Full::ALL {
@@ -196,6 +200,7 @@ impl Metrics {
         );
         r.register("filter_streams", "Placement streams of filters", self.filters.clone());
         r.register("placement_acks", "Updates that filters route by", self.acknowledged.clone());
+        self.verify.register(r);
         r.register("placement_nacks", "Updates that filters could not take", self.refused.clone());
         r.register("member_fenced", "Members that are given up: 1", self.fenced.clone());
     }

@@ -5,10 +5,11 @@ use std::path::Path;
 use anyhow::Context;
 use futures_util::stream::{StreamExt, TryStreamExt};
 use panko_proto::v1::{ExplainManyRequest, ExplainRequest, ExplainResponse};
+use serde_json::Value;
 
 use super::client::Client;
 use super::verbs::ExplainArgs;
-use super::{reach, show, told};
+use super::{explained, reach, show, told};
 use crate::cli::Output;
 
 /// How many ids a call has that asks no cluster: their answers fit into one message.
@@ -19,15 +20,24 @@ const AT_ONCE: usize = 8;
 
 /// Shows where calls on keys go: on a single one in full, on many a line each.
 pub async fn explain(args: &ExplainArgs, output: Output) -> anyhow::Result<()> {
-    let (kind, ids) = args.key.kind_and_ids(read)?;
     let (mut client, namespace) = reach(&args.of).await?;
+    if let Some(task_token) = args.key.task_token() {
+        let request = ExplainRequest { namespace, task_token, ..Default::default() };
+        let answer = client.admin.explain(request).await.map_err(told)?.into_inner();
+        explained::show(&answer, output);
+        return Ok(());
+    }
+    let (kind, ids) = args.key.kind_and_ids(read)?;
     let answers = match args.no_look {
         true => by_placement(&mut client, &namespace, kind, &ids).await?,
         false => by_clusters(&client, &namespace, kind, &ids).await?,
     };
     match (ids.as_slice(), answers.as_slice()) {
-        ([id], [answer]) if !args.key.is_a_list() => show::explained(kind, id, answer, output),
-        _ => show::explained_many(kind, &ids, &answers, output),
+        ([_], [answer]) if !args.key.is_a_list() => explained::show(answer, output),
+        (_, all) if output == Output::Json => {
+            println!("{:#}", all.iter().map(explained::as_json).collect::<Value>());
+        }
+        _ => show::explained_many(kind, &ids, &answers),
     }
     Ok(())
 }
@@ -57,7 +67,8 @@ async fn by_clusters(
         let mut admin = client.admin.clone();
         let (namespace, kind, id) = (namespace.to_owned(), kind.to_owned(), id.clone());
         async move {
-            let answer = admin.explain(ExplainRequest { namespace, kind, id }).await;
+            let answer =
+                admin.explain(ExplainRequest { namespace, kind, id, ..Default::default() }).await;
             anyhow::Ok(answer.map_err(told)?.into_inner())
         }
     });

@@ -8,11 +8,12 @@
 //! * [`leftovers`] — what never ends.
 //! * [`explain`] — where calls on keys go.
 //! * [`wait`] — until a handover is done.
-//! * [`show`] — what is told.
+//! * [`show`] — what is told; [`explained`] — of a key.
 
 pub mod apply;
 mod client;
 mod explain;
+mod explained;
 pub mod failback;
 pub mod leftovers;
 pub mod schedules;

@@ -165,47 +165,14 @@ pub fn verified(answer: &VerifyResponse, output: Output) {
     answer.incomplete.iter().for_each(|why| println!("not looked at to the end: {why}"));
 }
 
-/// Where calls on a key go.
-pub fn explained(kind: &str, id: &str, answer: &ExplainResponse, output: Output) {
-    if output == Output::Json {
-        return json(&of_key(kind, id, answer));
-    }
-    println!("{kind}:{id} is in slot {} (version {})", answer.slot, answer.version);
-    println!("owner: {}", answer.owner);
-    if !answer.former.is_empty() {
-        println!("former owners: {}", answer.former.join(", "));
-    }
-    if !answer.to.is_empty() {
-        println!("is being handed over to {}", answer.to);
-    }
-    for m in &answer.members {
-        println!("  {}: {}", m.member, m.says);
-    }
-    println!("calls that start it go {}\nall others go {}", answer.starts, answer.others);
-}
-
-/// The same of many keys, a line each.
-pub fn explained_many(kind: &str, ids: &[String], answers: &[ExplainResponse], output: Output) {
-    let all = ids.iter().zip(answers);
-    if output == Output::Json {
-        return json(&all.map(|(id, answer)| of_key(kind, id, answer)).collect());
-    }
+/// What is known of many keys, a line each.
+pub fn explained_many(kind: &str, ids: &[String], answers: &[ExplainResponse]) {
     let mut rows = table(&[kind, "slot", "owner", "former owners", "coming to", "found"]);
-    for (id, answer) in all {
+    for (id, answer) in ids.iter().zip(answers) {
         let found = answer.members.iter().filter(|m| m.says != "nothing");
         let found: Vec<_> = found.map(|m| format!("{}: {}", m.member, m.says)).collect();
         let (slot, former) = (answer.slot.to_string(), answer.former.join(", "));
         rows.add_row([id, &slot, &answer.owner, &former, &answer.to, &found.join(", ")]);
     }
     println!("{rows}");
-}
-
-fn of_key(kind: &str, id: &str, answer: &ExplainResponse) -> Value {
-    let members: Vec<_> =
-        answer.members.iter().map(|m| json!({ "member": m.member, "says": m.says })).collect();
-    json!({
-        "kind": kind, "id": id, "slot": answer.slot, "version": answer.version,
-        "owner": answer.owner, "former": answer.former, "to": answer.to, "members": members,
-        "starts": answer.starts, "others": answer.others,
-    })
 }

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use clap::{Args, Subcommand};
 use panko_proto::v1::change_placement_request::Change;
 use panko_proto::v1::{Move, Nothing, Weight};
@@ -200,7 +203,7 @@ pub struct ExplainArgs {
     pub no_look: bool,
 }
 
-/// Keys of one kind.
+/// Keys of one kind, or a token.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct KeyArgs {
@@ -216,9 +219,32 @@ pub struct KeyArgs {
     /// A standalone activity's id. May be repeated.
     #[arg(long, value_name = "ID")]
     activity_id: Vec<String>,
+    /// A standalone Nexus operation's id. May be repeated.
+    #[arg(long, value_name = "ID")]
+    nexus_operation_id: Vec<String>,
+    /// A task's token: of which member it is, and where calls on its workflow go.
+    #[arg(long, value_name = "BASE64", value_parser = token)]
+    task_token: Option<TaskToken>,
+}
+
+/// A task's token.
+#[derive(Debug, Clone)]
+pub struct TaskToken(Bytes);
+
+fn token(text: &str) -> Result<TaskToken, String> {
+    let token = STANDARD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text));
+    token
+        .map(|token| TaskToken(token.into()))
+        .map_err(|_| "write it as base64, as `task_token` has it in JSON".to_owned())
 }
 
 impl KeyArgs {
+    /// The token, if that is what was named.
+    #[must_use]
+    pub fn task_token(&self) -> Option<Bytes> {
+        self.task_token.as_ref().map(|token| token.0.clone())
+    }
+
     /// The kind of the keys that were named, and their ids. `read` reads those of a file.
     pub fn kind_and_ids(
         &self,
@@ -231,6 +257,7 @@ impl KeyArgs {
             ("workflow", &self.workflow_id),
             ("schedule", &self.schedule_id),
             ("activity", &self.activity_id),
+            ("nexus_operation", &self.nexus_operation_id),
         ];
         let named = named.into_iter().find(|(_, ids)| !ids.is_empty());
         named.map(|(kind, ids)| (kind, ids.clone())).context("say which id")

@@ -8,8 +8,10 @@ use panko_store::Lead;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::verify::verify_again_and_again;
 use super::{By, Error, PlacementsHolder, now, scan};
 use crate::config::Scans;
+use crate::metrics::Metrics;
 
 /// Between two looks at what can be completed.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -24,10 +26,13 @@ pub async fn drive(
     server: Arc<str>,
     scans: Scans,
     leads: watch::Sender<Option<Lead>>,
+    metrics: Arc<Metrics>,
 ) {
     let (mut lead, mut said) = (None::<Lead>, 0);
     // A scan takes its time, and handovers do not wait for it.
     let mut scanning = JoinSet::new();
+    let (verified, verifies) = (placements.clone(), leads.subscribe());
+    scanning.spawn(verify_again_and_again(verified, verifies, scans.clone(), metrics));
     scanning.spawn(scan_again_and_again(placements.clone(), leads.subscribe(), scans));
     loop {
         tokio::time::sleep(INTERVAL).await;

@@ -5,6 +5,7 @@
 //! * [`follow`] — what other control servers change.
 //! * [`drive`] — the leader's part: handovers are completed once every filter agrees, and former owners that are
 //!   empty are released ([`scan`]).
+//! * [`verify`] — the leader looks whether an id is open on several members.
 //! * [`wire`] — a placement as filters get it; [`delta`] — what has changed in it.
 
 pub mod begin;
@@ -12,6 +13,7 @@ pub mod delta;
 pub mod drive;
 pub mod follow;
 mod scan;
+mod verify;
 mod wire;
 
 use std::collections::BTreeMap;

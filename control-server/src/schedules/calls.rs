@@ -35,10 +35,17 @@ pub struct At<'a> {
 impl At<'_> {
     /// What the member says of it; none if it does not have it.
     pub async fn describe(&self) -> Result<Option<Description>, Status> {
-        match self.call("DescribeSchedule", self.request()).await {
-            Ok(answer) => Description::read(&answer).map(Some).map_err(|e| self.strange(e)),
-            Err(status) if is_of_the_schedule(&status) => Ok(None),
-            Err(status) => Err(self.named(&status)),
+        loop {
+            return match self.call("DescribeSchedule", self.request()).await {
+                Ok(answer) => Description::read(&answer).map(Some).map_err(|e| self.strange(e)),
+                Err(status) if is_of_the_schedule(&status) => Ok(None),
+                // It has just been created, and has not begun.
+                Err(status) if status.code() == Code::FailedPrecondition => {
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
+                Err(status) => Err(self.named(&status)),
+            };
         }
     }
 
@@ -137,13 +144,22 @@ impl At<'_> {
 
     async fn call(&self, name: &str, body: Vec<u8>) -> Result<Bytes, Status> {
         let path = format!("/temporal.api.workflowservice.v1.WorkflowService/{name}");
-        let left = self.end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Status::deadline_exceeded("the time for this move is over"));
-        }
         let method = Method::by_path(&path);
         let method = method.ok_or_else(|| Status::internal(format!("{path} is not known")))?;
-        self.member.call(method, self.member.cluster.own(), body.into(), left).await
+        let (own, body) = (self.member.cluster.own(), Bytes::from(body));
+        loop {
+            let left = self.end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Status::deadline_exceeded("the time for this move is over"));
+            }
+            match self.member.call(method, own, body.clone(), left).await {
+                // Nothing was done: too much is asked of the schedule, or of the cluster, at this moment.
+                Err(status) if status.code() == Code::ResourceExhausted => {
+                    tokio::time::sleep(AGAIN * 4).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// A member's error, with its name.

@@ -92,9 +92,14 @@ impl Description {
         Ok(number(&self.state, LIMITED)? != 0)
     }
 
+    /// Whether its actions heed no others.
+    pub fn allows_all(&self) -> Result<bool, Error> {
+        Ok(number(&message(&self.schedule, 3)?, 1)? == ALLOW_ALL)
+    }
+
     /// How many of its actions run, or wait for those that do: as far as the next one has to heed them.
     pub fn in_the_way(&self) -> Result<u64, Error> {
-        if number(&message(&self.schedule, 3)?, 1)? == ALLOW_ALL {
+        if self.allows_all()? {
             return Ok(0);
         }
         let running = fields(&self.info).filter(|f| f.as_ref().is_ok_and(|f| f.number == 9));

@@ -157,7 +157,7 @@ impl<'a> Steps<'a> {
         }
         let (paused, notes) = one.state()?;
         let changed = one.described.changed().map_err(|e| one.at.strange(e))?;
-        let changed_ms = i64::try_from(changed / 1_000_000).unwrap_or(0);
+        let changed_ms = i64::try_from(changed / MILLISECOND).unwrap_or(0);
         let to = self.name(self.owner);
         let mark = Mark { part: Part::Original, to, paused, notes, changed_ms };
         let Some(described) = one.at.set_state(&one.described, true, &mark.notes()).await? else {
@@ -278,6 +278,14 @@ impl<'a> Steps<'a> {
     }
 }
 
+const MILLISECOND: Nanos = 1_000_000;
+
+/// How late an action may be: one that was due longer ago than this when its schedule was paused had begun, or was skipped.
+const LATE: Nanos = 10_000 * MILLISECOND;
+
+/// The same where one that was skipped, since another one ran, would be made up for.
+const LATE_UNLESS_SKIPPED: Nanos = 2_000 * MILLISECOND;
+
 /// What is said where times may have passed without an action.
 const NOT_MADE_UP: &str = "the times of the move itself were not made up for: `temporal schedule backfill` does, if that matters";
 const LIMITED: &str =
@@ -332,17 +340,17 @@ fn missed(
 ) -> Result<Option<(Nanos, Nanos)>, panko_routing::wire::Error> {
     let (paused, to) = (before.changed()?, going.changed()?);
     let jitter = before.jitter()?;
-    let mut from = paused;
-    if jitter > 0 {
-        // What the original had not started by then has a time after `paused - jitter`, and what it had is over, late
-        // as it may be at the copy, at `last + jitter`.
-        let last = before.last_action()?.map_or(0, |last| last + jitter);
-        from = (paused - jitter).max(last).max(Nanos::from(mark.changed_ms) * 1_000_000);
-    }
+    // What was due when the schedule was paused may have been dropped by that: the last action tells. What had not been due
+    // by then, with its jitter, was for a time after `paused - jitter`.
+    let late = if before.allows_all()? { LATE } else { LATE_UNLESS_SKIPPED };
+    let last = before.last_action()?.map_or(0, |last| last + jitter);
+    let changed = Nanos::from(mark.changed_ms) * MILLISECOND;
+    let mut from = last.max(changed).max(paused - jitter - late);
     if let Some(window) = going.catchup_window()? {
         from = from.max(to - window);
     }
-    Ok((from < to).then_some((from, to)))
+    // A backfill begins a millisecond before its start.
+    Ok((from < to).then_some((from + MILLISECOND, to)))
 }
 
 /// Whether a cluster will not take a schedule: it has said so for certain, and not because it already has it.
@@ -356,5 +364,5 @@ fn refuses(status: &Status) -> bool {
 }
 
 fn now() -> Nanos {
-    Nanos::from(crate::placements::now()) * 1_000_000
+    Nanos::from(crate::placements::now()) * MILLISECOND
 }

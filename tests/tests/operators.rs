@@ -1,0 +1,123 @@
+//! What operators are told, and what Panko tells by itself.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use panko_control_server::dev::{Kind, Options, Sandbox};
+use panko_tests::bare::{Client, until};
+use panko_tests::http;
+use panko_tests::operator::Operator;
+use panko_tests::sandbox::{homes, options, start_with};
+use temporalio_protos::temporal::api::common::v1::WorkflowExecution;
+use temporalio_protos::temporal::api::workflowservice::v1 as api;
+
+const SECOND: Duration = Duration::from_secs(1);
+const EVEN: [(&str, u32); 2] = [("a", 1), ("b", 1)];
+
+async fn metric(sandbox: &Sandbox, name: &str) -> Option<f64> {
+    let address = sandbox.addresses().control_servers.first()?.http;
+    let metrics = http::get(address, "/metrics").await.ok()?;
+    http::series(&metrics, name).next().map(|(_, value)| value)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_is_open_twice_is_seen_without_being_asked_for() -> Result<()> {
+    let even = options(Kind::Cli, &EVEN)?;
+    let mut sandbox = start_with(&Options { verify_seconds: 1, ..even }).await?;
+    let clusters = sandbox.addresses().clusters.clone();
+    let clients: Result<Vec<_>> = clusters.iter().map(|c| Client::new(c.address)).collect();
+    let clients = clients?;
+    let is = async |name: &str, value: f64| metric(&sandbox, name).await == Some(value);
+    until("nothing is found at first", 30 * SECOND, async || {
+        is("panko_verify_duplicates", 0.0).await
+    })
+    .await?;
+    let at = metric(&sandbox, "panko_verify_last_whole_seconds").await.context("a time")?;
+    ensure!(at > 1.7e9, "{at}");
+    for client in &clients {
+        client.start("twice", "nobody-polls").await?;
+        client.start(&format!("once at {client:p}"), "nobody-polls").await?;
+    }
+    until("it is found", 30 * SECOND, async || is("panko_verify_duplicates", 1.0).await).await?;
+    ensure!(is("panko_verify_incomplete", 0.0).await, "both were looked at");
+    let away = metric(&sandbox, "panko_verify_away").await.context("how many are away")?;
+    ensure!(away >= 1.0, "one of the two has nothing to do with its slot: {away}");
+
+    // A cluster's list still has what has ended for a moment; it is not taken at its word.
+    let end = api::TerminateWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: Some(WorkflowExecution {
+            workflow_id: "twice".to_owned(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let _: api::TerminateWorkflowExecutionResponse =
+        clients[1].call("TerminateWorkflowExecution", &end, 10 * SECOND).await?;
+    let verified = Operator::of(&sandbox)?.run(&["verify"]).await?;
+    ensure!(verified["duplicates_in_all"] == 0, "{verified}");
+    until("it is over", 30 * SECOND, async || is("panko_verify_duplicates", 0.0).await).await?;
+    sandbox.stop_all().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_explained_and_what_each_filter_does() -> Result<()> {
+    let mut sandbox = start_with(&options(Kind::Cli, &EVEN)?).await?;
+    let operator = Operator::of(&sandbox)?;
+    let client = Client::new(sandbox.addresses().address)?;
+    let id = &homes("explained", 20, &EVEN)["b"][0];
+    let run = client.start(id, "explained").await?;
+    let task = client.poll("explained", 30 * SECOND).await?.context("a task")?;
+    let token = base64(&task.task_token);
+    let told = operator.run(&["explain", "--task-token", &token]).await?;
+    ensure!(told["token"]["member"] == "b" && told["token"]["run_id"] == run.as_str(), "{told}");
+    ensure!(told["id"] == id.as_str() && told["owner"] == "b", "{told}");
+    ensure!(told["members"][1]["marks"] == serde_json::json!(["owner"]), "{told}");
+    ensure!(told["filters"][0]["starts"] == "straight to b", "{told}");
+    let wrong = operator.run(&["explain", "--task-token", "bm90aGluZw=="]).await;
+    ensure!(wrong.is_err_and(|e| e.to_string().contains("no task token")), "it is none");
+
+    // An Envoy that hears nothing goes on by what it has, and that is what is told of it.
+    sandbox.hang_part("envoy", true)?;
+    operator.run(&["cordon", "a"]).await?;
+    operator
+        .run(&["move", "--from", "b", "--to", "a", "--slots", "1"])
+        .await
+        .err()
+        .context("cordoned")?;
+    operator.run(&["uncordon", "a"]).await?;
+    operator.run(&["drain", "b", "--no-wait"]).await?;
+    let told = operator.run(&["explain", "--workflow-id", id]).await?;
+    ensure!(told["to"] == "a" && told["starts"] != "straight to b", "{told}");
+    let marks = serde_json::json!(["owner", "weight 0"]);
+    ensure!(told["members"][1]["marks"] == marks, "{told}");
+    let filters = told["filters"].as_array().context("filters")?;
+    ensure!(filters.iter().all(|filter| filter["starts"] == "straight to b"), "{told}");
+    ensure!(filters[0]["version"].as_u64() < told["version"].as_u64(), "{told}");
+    sandbox.hang_part("envoy", false)?;
+    until("they all do the new", 30 * SECOND, async || {
+        let told = operator.run(&["explain", "--workflow-id", id]).await;
+        told.is_ok_and(|told| {
+            told["owner"] == "a" && told["filters"][0]["starts"] == told["starts"]
+        })
+    })
+    .await?;
+    sandbox.stop_all().await;
+    Ok(())
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let group = three.iter().fold(0u32, |group, byte| group << 8 | u32::from(*byte));
+        let group = group << (8 * (3 - three.len()));
+        for at in 0..4 {
+            let letter = letters[(group >> (18 - 6 * at) & 63) as usize];
+            text.push(if at > three.len() { '=' } else { letter.into() });
+        }
+    }
+    text
+}
