@@ -2,6 +2,7 @@
 
 use panko_placement::State;
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use crate::sql::{SqlStore, signed, unsigned};
 use crate::{Entry, Error, Write};
@@ -11,6 +12,14 @@ impl SqlStore {
         let rows = sqlx::query("SELECT namespace, body FROM placements ORDER BY namespace");
         let rows = rows.fetch_all(&self.pool).await?;
         rows.iter().map(|row| Ok((row.try_get("namespace")?, read(row)?))).collect()
+    }
+
+    pub(crate) async fn all_versions(&self) -> Result<Vec<(String, u64)>, Error> {
+        let rows = sqlx::query("SELECT namespace, version FROM placements ORDER BY namespace");
+        let rows = rows.fetch_all(&self.pool).await?;
+        let version =
+            |row: &AnyRow| Ok((row.try_get("namespace")?, unsigned(row.try_get("version")?)));
+        rows.iter().map(version).collect()
     }
 
     pub(crate) async fn one_placement(&self, namespace: &str) -> Result<Option<State>, Error> {
@@ -98,7 +107,7 @@ impl SqlStore {
             "SELECT version, at, who, what, why FROM history WHERE namespace = $1 ORDER BY version DESC LIMIT $2",
         );
         let rows = rows.bind(namespace).bind(i64::from(limit)).fetch_all(&self.pool).await?;
-        let entry = |row: &sqlx::any::AnyRow| {
+        let entry = |row: &AnyRow| {
             Ok(Entry {
                 version: unsigned(row.try_get("version")?),
                 at: unsigned(row.try_get("at")?),
@@ -111,7 +120,7 @@ impl SqlStore {
     }
 }
 
-fn read(row: &sqlx::any::AnyRow) -> Result<State, Error> {
+fn read(row: &AnyRow) -> Result<State, Error> {
     let (namespace, body): (String, String) = (row.try_get("namespace")?, row.try_get("body")?);
     serde_json::from_str(&body).map_err(|source| Error::Corrupt { namespace, source })
 }

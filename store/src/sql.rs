@@ -9,7 +9,7 @@ use panko_placement::{Participant, Participants, State};
 use sqlx::AnyPool;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 
-use crate::{Entry, Error, FormerOwner, Lead, Store, UnixMillis, Write};
+use crate::{Entry, Error, FormerOwner, Heard, Lead, Store, UnixMillis, Write};
 
 /// Connections to PostgreSQL. SQLite has one writer at a time in any case.
 const CONNECTIONS: u32 = 16;
@@ -105,6 +105,9 @@ impl Store for SqlStore {
     async fn placements(&self) -> Result<Vec<(String, State)>, Error> {
         within(self.all_placements()).await
     }
+    async fn versions(&self) -> Result<Vec<(String, u64)>, Error> {
+        within(self.all_versions()).await
+    }
     async fn placement(&self, namespace: &str) -> Result<Option<State>, Error> {
         within(self.one_placement(namespace)).await
     }
@@ -122,22 +125,14 @@ impl Store for SqlStore {
     }
     async fn came(
         &self,
-        filter: &Participant,
+        filters: &[Participant],
         now: UnixMillis,
         settled: UnixMillis,
     ) -> Result<(), Error> {
-        within(self.participant_came(filter, now, settled)).await
+        within(self.participants_came(filters, now, settled)).await
     }
-    async fn acknowledged(
-        &self,
-        filter: &Participant,
-        namespace: &str,
-        version: u64,
-    ) -> Result<(), Error> {
-        within(self.participant_acknowledged(filter, namespace, version)).await
-    }
-    async fn is_here(&self, filter: &Participant, now: UnixMillis) -> Result<bool, Error> {
-        within(self.participant_is_here(filter, now)).await
+    async fn heard(&self, heard: &[Heard], now: UnixMillis) -> Result<Vec<Participant>, Error> {
+        within(self.participants_heard(heard, now)).await
     }
     async fn forget(&self, node: &str) -> Result<bool, Error> {
         within(self.forget_node(node)).await

@@ -12,10 +12,8 @@ const INTERVAL: Duration = Duration::from_millis(200);
 pub async fn follow(placements: Arc<PlacementsHolder>) {
     loop {
         tokio::time::sleep(INTERVAL).await;
-        for namespace in placements.namespaces() {
-            if let Err(error) = placements.current(&namespace).await {
-                tracing::warn!(namespace, %error, "the placement cannot be read; the last one stays");
-            }
+        if let Err(error) = placements.refresh().await {
+            tracing::warn!(%error, "a placement cannot be read; the last one stays");
         }
     }
 }

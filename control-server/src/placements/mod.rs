@@ -4,12 +4,16 @@
 //! * [`follow`] — what other control servers change.
 //! * [`drive`] — the leader's part: handovers are completed once every filter agrees, and former owners that are
 //!   empty are released ([`scan`]).
+//! * [`learn`] — what clusters tell of their namespaces.
+//! * [`roll`] — what filters say, written down.
 //! * [`wire`] — a placement as filters get it; [`delta`] — what has changed in it.
 
 pub mod begin;
 pub mod delta;
 pub mod drive;
 pub mod follow;
+mod learn;
+pub mod roll;
 mod scan;
 mod wire;
 
@@ -17,8 +21,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use panko_placement::{Change, Member, Refused, State};
-use panko_routing::placement::{self, NamespaceUuid};
+use panko_placement::{Change, Refused, State};
+use panko_routing::placement;
 use panko_routing::{Key, Placement, in_flight};
 use panko_store::{Entry, FormerOwner, Lead, Store, UnixMillis, Write};
 use tokio::sync::watch;
@@ -26,7 +30,7 @@ use tokio::sync::watch;
 use crate::topology::{Topology, VirtualNamespace};
 
 /// All placements at one moment; none once the control server stops.
-pub type Snapshot = Option<Arc<Vec<Placement>>>;
+pub type Snapshot = Option<Arc<Vec<Arc<Placement>>>>;
 
 /// How often a change is tried again that another one has overtaken.
 const TRIES: usize = 20;
@@ -40,8 +44,16 @@ pub const SETTLED: UnixMillis = in_flight::LONGEST + in_flight::MARGIN;
 pub struct PlacementsHolder {
     store: Arc<dyn Store>,
     topology: Arc<Topology>,
-    states: Mutex<BTreeMap<String, Arc<State>>>,
+    all: Mutex<BTreeMap<String, Held>>,
+    learning: learn::Learning,
     sender: watch::Sender<Snapshot>,
+}
+
+/// A placement as it was last read, and as filters get it. What does not change is shared from one snapshot to the next.
+#[derive(Debug)]
+struct Held {
+    state: Arc<State>,
+    placement: Arc<Placement>,
 }
 
 /// Why a placement was not changed.
@@ -82,9 +94,14 @@ pub struct By<'a> {
 impl PlacementsHolder {
     /// The placements of the store. Every namespace of the topology is there ([`begin::begin`]).
     pub async fn new(topology: Arc<Topology>, store: Arc<dyn Store>) -> Result<Arc<Self>, Error> {
-        let (states, sender) = (Mutex::default(), watch::Sender::new(None));
-        let holder = Arc::new(Self { store, topology, states, sender });
-        holder.refresh().await?;
+        let (all, learning) = (Mutex::default(), learn::Learning::default());
+        let sender = watch::Sender::new(None);
+        let holder = Arc::new(Self { store, topology, all, learning, sender });
+        for (namespace, state) in holder.store.placements().await? {
+            if holder.topology.namespace(&namespace).is_some() {
+                holder.take(&namespace, state)?;
+            }
+        }
         Ok(holder)
     }
 
@@ -106,20 +123,27 @@ impl PlacementsHolder {
         self.sender.send_replace(None);
     }
 
-    /// Reads the store. What is newer there is published.
+    /// Reads the store. What is newer there is published. One that cannot be read keeps none of the others.
     pub async fn refresh(&self) -> Result<(), Error> {
-        for (namespace, state) in self.store.placements().await? {
-            if self.topology.namespace(&namespace).is_some() {
-                self.take(&namespace, state)?;
+        let mut read = Ok(());
+        for (namespace, version) in self.store.versions().await? {
+            let here = self.state(&namespace);
+            if here.is_some_and(|here| here.version < version) {
+                read = read.and(self.read(&namespace).await);
             }
         }
-        Ok(())
+        read
+    }
+
+    async fn read(&self, namespace: &str) -> Result<(), Error> {
+        let state = self.store.placement(namespace).await?;
+        self.take(namespace, state.ok_or_else(|| Error::UnknownNamespace(namespace.to_owned()))?)
     }
 
     /// The placement of a namespace as it was last read.
     #[must_use]
     pub fn state(&self, namespace: &str) -> Option<Arc<State>> {
-        self.lock().get(namespace).cloned()
+        self.lock().get(namespace).map(|held| held.state.clone())
     }
 
     /// The names of all namespaces.
@@ -135,8 +159,7 @@ impl PlacementsHolder {
         if self.store.version(namespace).await? == here.version {
             return Ok(here);
         }
-        let state = self.store.placement(namespace).await?.ok_or_else(unknown)?;
-        self.take(namespace, state)?;
+        self.read(namespace).await?;
         self.state(namespace).ok_or_else(unknown)
     }
 
@@ -198,66 +221,28 @@ impl PlacementsHolder {
         }
     }
 
-    /// A cluster has told the UUID of a member's physical namespace. Returns whether that is news.
-    pub async fn learned(
-        &self,
-        namespace: &str,
-        cluster: &str,
-        physical: &str,
-        uuid: NamespaceUuid,
-    ) -> Result<bool, Error> {
-        let uuid = uuid.to_string();
-        let of = |state: &State| {
-            let at = state.position(cluster, physical)?;
-            state.members.get(usize::from(at.0)).cloned()
-        };
-        let known = self.state(namespace).and_then(|state| of(&state));
-        if known.is_none_or(|member| member.uuid.as_deref() == Some(&uuid)) {
-            return Ok(false);
-        }
-        let by =
-            By { who: "the control server", why: "the cluster says so", lead: None, emptied: &[] };
-        let what = format!("{cluster}/{physical} has the UUID {uuid}");
-        let learned = |state: &State| {
-            let member = of(state).ok_or(Refused::NoSuchMember(u16::MAX))?;
-            if member.uuid.as_deref() == Some(&uuid) {
-                return Err(Refused::Nothing.into());
-            }
-            Ok(Change::Put(Member { uuid: Some(uuid.clone()), ..member }))
-        };
-        match self.change(namespace, by, &what, learned).await {
-            Ok(_) => Ok(true),
-            // Another control server was first.
-            Err(Error::Refused(Refused::Nothing)) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Publishes a placement, if it is newer than what is here.
     fn take(&self, namespace: &str, state: State) -> Result<(), Error> {
-        let mut states = self.lock();
-        if states.get(namespace).is_some_and(|here| here.version >= state.version) {
+        let mut all = self.lock();
+        if all.get(namespace).is_some_and(|here| here.state.version >= state.version) {
             return Ok(());
         }
         let same = |namespace: &VirtualNamespace| {
             let here = namespace.members.iter().map(|m| (&**m.cluster.name(), &*m.namespace));
             here.eq(state.members.iter().map(|m| (&*m.cluster, &*m.namespace)))
         };
-        if !self.topology.namespace(namespace).is_some_and(|namespace| same(namespace)) {
-            return Err(Error::OtherMembers(namespace.to_owned()));
-        }
-        states.insert(namespace.to_owned(), Arc::new(state));
-        let placements = states.iter().filter_map(|(name, state)| {
-            Some(wire::placement(self.topology.namespace(name)?, state))
-        });
-        let placements = placements.collect::<Result<Vec<_>, _>>()?;
+        let of = self.topology.namespace(namespace).filter(|namespace| same(namespace));
+        let of = of.ok_or_else(|| Error::OtherMembers(namespace.to_owned()))?;
+        let placement = Arc::new(wire::placement(of, &state)?);
+        all.insert(namespace.to_owned(), Held { state: Arc::new(state), placement });
+        let placements = all.values().map(|held| held.placement.clone()).collect();
         self.sender.send_replace(Some(Arc::new(placements)));
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<State>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Held>> {
         // The map is whole whatever panicked beside it.
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
