@@ -114,3 +114,43 @@ async fn write(store: Arc<dyn Store>, mut said: mpsc::Receiver<Said>) {
 fn of_store(error: panko_store::Error) -> Error {
     Error::Store(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use panko_store::SqlStore;
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_of_many_is_written_down_before_it_is_told_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let address = format!("sqlite:{}", dir.path().join("panko.db").display());
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open(&address).await.unwrap());
+        let (roll, mut filters) = (Roll::new(store.clone()), JoinSet::new());
+        for number in 0..300 {
+            let (roll, store) = (roll.clone(), store.clone());
+            filters.spawn(async move {
+                let node = format!("envoy-{}", number / 4);
+                let filter = Participant { node, process: 1, vm: number };
+                let knows = async |version| {
+                    let all = store.participants("default").await.unwrap();
+                    all.iter().any(|(other, said)| *other == filter && said.version == version)
+                };
+                // Of every tenth nobody knows that it came.
+                if number % 10 > 0 {
+                    roll.came(&filter).await.unwrap();
+                    assert!(knows(0).await);
+                }
+                let version = u64::from(number) + 1;
+                let said = vec![("default".to_owned(), version)];
+                let returned = roll.heard(&filter, said).await.unwrap();
+                assert_eq!(returned, number % 10 == 0, "{filter:?}");
+                assert!(knows(version).await);
+            });
+        }
+        while let Some(filter) = filters.join_next().await {
+            filter.unwrap();
+        }
+    }
+}
