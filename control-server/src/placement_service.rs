@@ -17,15 +17,16 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::metrics::Metrics;
-use crate::placements::{PlacementsHolder, SETTLED, Snapshot, delta, now};
+use crate::placements::roll::{self, Roll};
+use crate::placements::{PlacementsHolder, Snapshot, delta};
 use crate::replica_service::Guard;
 use crate::replicas::Replicas;
 
 /// The version of the protocol that is spoken here.
 const PROTOCOL: u32 = 1;
 
-/// How often it is written down that a filter is still connected: well within [`SETTLED`], after which one that counts as
-/// gone is forgotten.
+/// How often it is written down that a filter is still connected: well within [`crate::placements::SETTLED`], after which
+/// one that counts as gone is forgotten.
 const SEEN: Duration = Duration::from_secs(15);
 
 /// How soon a filter that could not take an update is sent all of it.
@@ -34,6 +35,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// The service that filters open their streams to.
 pub struct Placements {
     holder: Arc<PlacementsHolder>,
+    roll: Roll,
     metrics: Arc<Metrics>,
 }
 
@@ -45,7 +47,8 @@ impl Placements {
         metrics: Arc<Metrics>,
         replicas: &Replicas,
     ) -> InterceptedService<PlacementServiceServer<Self>, Guard> {
-        let server = PlacementServiceServer::new(Self { holder, metrics });
+        let roll = Roll::new(holder.store().clone());
+        let server = PlacementServiceServer::new(Self { holder, roll, metrics });
         InterceptedService::new(server, Guard::new(replicas))
     }
 }
@@ -64,6 +67,7 @@ impl PlacementService for Placements {
         let (to_filter, updates) = mpsc::channel(1);
         let stream = FilterStream {
             holder: self.holder.clone(),
+            roll: self.roll.clone(),
             placements: self.holder.subscribe(),
             from_filter,
             to_filter,
@@ -81,17 +85,18 @@ impl PlacementService for Placements {
 /// One filter's stream.
 struct FilterStream {
     holder: Arc<PlacementsHolder>,
+    roll: Roll,
     placements: tokio::sync::watch::Receiver<Snapshot>,
     from_filter: Streaming<FilterMessage>,
     to_filter: mpsc::Sender<Result<PlacementUpdate, Status>>,
     connected: Connected,
     nonce: u64,
     /// What the filter has once it has taken all that was sent.
-    last: Option<Arc<Vec<Placement>>>,
+    last: Option<Arc<Vec<Arc<Placement>>>>,
     /// Updates that have not been acknowledged: their nonces, and what they brought.
-    sent: VecDeque<(u64, Arc<Vec<Placement>>)>,
+    sent: VecDeque<(u64, Arc<Vec<Arc<Placement>>>)>,
     /// By namespace: the newest version that the store knows to be acknowledged.
-    acknowledged: BTreeMap<String, u64>,
+    acknowledged: BTreeMap<Arc<str>, u64>,
 }
 
 impl FilterStream {
@@ -109,14 +114,14 @@ impl FilterStream {
         tracing::info!(node, release, vm, "a filter opened its stream");
         let filter = Participant { node, process, vm };
         // Known before it is told anything; and what it is told first is read after that.
-        let store = self.holder.store();
-        store.came(&filter, now(), now() + SETTLED).await.map_err(unavailable)?;
+        self.roll.came(&filter).await.map_err(unavailable)?;
         self.holder.refresh().await.map_err(unavailable)?;
         self.update().await?;
         let mut seen = tokio::time::interval_at(Instant::now() + SEEN, SEEN);
         loop {
             tokio::select! {
-                _ = seen.tick() => self.is_here(&filter).await,
+                // Without the store, filters go on with what they have.
+                _ = seen.tick() => drop(self.is_here(&filter, Vec::new()).await),
                 changed = self.placements.changed() => {
                     changed.map_err(|_| stopping())?;
                     self.update().await?;
@@ -164,7 +169,7 @@ impl FilterStream {
             Some(deltas) => PlacementUpdate { nonce: self.nonce, deltas, ..Default::default() },
             None => PlacementUpdate {
                 nonce: self.nonce,
-                placements: placements.iter().map(Into::into).collect(),
+                placements: placements.iter().map(|placement| (&**placement).into()).collect(),
                 snapshot: true,
                 ..Default::default()
             },
@@ -185,8 +190,6 @@ impl FilterStream {
             tokio::time::sleep(AGAIN).await;
             return self.update().await;
         }
-        // An acknowledgement of one that was forgotten, or taken for gone, counts as its return.
-        self.is_here(filter).await;
         let mut newest = None;
         while let Some((nonce, placements)) = self.sent.front() {
             if *nonce > ack.nonce {
@@ -195,15 +198,21 @@ impl FilterStream {
             newest = Some(placements.clone());
             self.sent.pop_front();
         }
-        for placement in newest.iter().flat_map(|placements| placements.iter()) {
-            let (namespace, version) = (placement.namespace(), placement.version().0);
-            if self.acknowledged.get(namespace).is_some_and(|known| *known >= version) {
-                continue;
-            }
-            let store = self.holder.store();
-            store.acknowledged(filter, namespace, version).await.map_err(unavailable)?;
-            self.acknowledged.insert(namespace.to_owned(), version);
+        let all = newest.iter().flat_map(|placements| placements.iter());
+        let versions = all.map(|placement| (placement.name(), placement.version().0));
+        let is_news = |(name, version): &(&Arc<str>, u64)| {
+            self.acknowledged.get(*name).is_none_or(|known| known < version)
+        };
+        let news: Vec<_> = versions.filter(is_news).collect();
+        let said = news.iter().map(|(name, version)| (name.to_string(), *version)).collect();
+        // An acknowledgement of one that was forgotten, or taken for gone, counts as its return.
+        let written = self.is_here(filter, said).await;
+        if news.is_empty() {
+            return Ok(());
         }
+        written.map_err(unavailable)?;
+        let news = news.into_iter().map(|(name, version)| (name.clone(), version));
+        self.acknowledged.extend(news);
         Ok(())
     }
 
@@ -222,14 +231,20 @@ impl FilterStream {
         Ok(())
     }
 
-    /// Writes down that the filter is connected, though another Envoy may have come with its node id since.
-    async fn is_here(&self, filter: &Participant) {
-        if let Ok(true) = self.holder.store().is_here(filter, now()).await {
+    /// Writes down that the filter is connected, though another Envoy may have come with its node id since, and
+    /// what it acknowledges.
+    async fn is_here(
+        &self,
+        filter: &Participant,
+        acknowledged: Vec<(String, u64)>,
+    ) -> Result<(), roll::Error> {
+        if self.roll.heard(filter, acknowledged).await? {
             tracing::error!(
                 node = filter.node,
                 "a filter runs that was forgotten, or whose node id another Envoy has too; give each Envoy one of its own (node.id, or --service-node), or changes of placements wait for all of them"
             );
         }
+        Ok(())
     }
 }
 

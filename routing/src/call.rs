@@ -181,7 +181,7 @@ impl Call {
         if everywhere || moved {
             return Ok(Decision::Locate(PollHash::of(key.kind, placement.namespace(), key.id, 0)));
         }
-        let index = placement.owner_index(&key).ok_or(Refusal::NoPlacement)?;
+        let index = placement.slot_owner_index(slot).ok_or(Refusal::NoPlacement)?;
         let owner = placement.members().get(index).ok_or(Refusal::NoPlacement)?;
         let cluster = owner.cluster.clone();
         let chain = placement.chain(index).filter(|_| !self.method.creates_key).cloned();
@@ -207,16 +207,17 @@ impl Call {
             .value(0)
             .and_then(NamespaceUuid::parse)
             .and_then(|uuid| placements.home_of(uuid));
-        match (home, placements.unreached()) {
-            (Some(Home { cluster, dialect: None }), _) => Ok(Decision::Cluster(cluster.clone())),
-            (Some(Home { cluster, dialect: Some(dialect) }), _) => {
+        match home {
+            Some(Home { cluster, dialect: None }) => Ok(Decision::Cluster(cluster.clone())),
+            Some(Home { cluster, dialect: Some(dialect) }) => {
                 let (cluster, dialect) = (cluster.clone(), dialect.clone());
                 Ok(Decision::Translated { to: cluster.clone(), cluster, dialect })
             }
-            (None, Some(member)) => {
-                Err(Refusal::TokenOfUnreached { cluster: member.cluster.to_string() })
-            }
-            (None, None) => Err(Refusal::UnknownToken),
+            // Only now all members are looked at, which takes its time.
+            None => Err(match placements.unreached() {
+                Some(member) => Refusal::TokenOfUnreached { cluster: member.cluster.to_string() },
+                None => Refusal::UnknownToken,
+            }),
         }
     }
 

@@ -6,7 +6,7 @@ mod support;
 
 use panko_proto::v1;
 use panko_routing::placement::assign::assign;
-use panko_routing::placement::{MemberIndex, PlacementVersion, Starts};
+use panko_routing::placement::{MemberIndex, NamespaceUuid, PlacementVersion, Starts};
 use panko_routing::{Placement, Placements, SLOTS};
 use proptest::prelude::*;
 use support::*;
@@ -148,4 +148,15 @@ fn a_change_of_slots_is_made_to_the_version_that_it_names() {
     assert_eq!((after.slots(), after.version()), (&expected, PlacementVersion(6)));
     let located = after.all_starts().iter().filter(|starts| **starts == Starts::Locate).count();
     assert_eq!(located, 1);
+}
+
+#[test]
+fn a_namespace_that_is_removed_is_unknown_and_so_are_its_tokens() {
+    let mut filter = placements();
+    let uuid = NamespaceUuid::parse(UUID_A.as_bytes()).unwrap();
+    assert!(filter.get("default").is_some() && filter.home_of(uuid).is_some());
+    let removed = vec!["default".to_owned()];
+    let update = v1::PlacementUpdate { nonce: 2, removed, ..Default::default() };
+    assert_eq!(filter.apply(update).error, "");
+    assert!(filter.get("default").is_none() && filter.home_of(uuid).is_none());
 }

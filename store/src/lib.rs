@@ -156,11 +156,18 @@ pub struct Shared {
     pub to: String,
 }
 
+/// What a filter says: that it is connected, and what it routes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// Which filter.
+    pub filter: Participant,
+    /// Versions of placements that it acknowledges, by namespace. Of none, it only shows that it is connected.
+    pub acknowledged: Vec<(String, u64)>,
+}
+
 /// What Panko asks of a store.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {
-    /// All placements.
-    async fn placements(&self) -> Result<Vec<(String, State)>, Error>;
     /// One placement.
     async fn placement(&self, namespace: &str) -> Result<Option<State>, Error>;
     /// The version of a placement; 0 when there is none.
@@ -187,21 +194,17 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The newest versions of everything.
     async fn versions(&self) -> Result<Versions, Error>;
 
-    /// A filter is about to get placements ([`Participants::came`]). What is read after that has every change that
-    /// did not ask it.
+    /// Filters are about to get placements ([`Participants::came`]), in this order. What is read after that has every
+    /// change that did not ask them. All are written, or none.
     async fn came(
         &self,
-        filter: &Participant,
+        filters: &[Participant],
         now: UnixMillis,
         settled: UnixMillis,
     ) -> Result<(), Error>;
-    /// A filter acknowledges a version ([`Participants::acknowledged`]).
-    async fn acknowledged(
-        &self,
-        filter: &Participant,
-        namespace: &str,
-        version: u64,
-    ) -> Result<(), Error>;
+    /// Filters are still connected, whatever was concluded from others of their nodes, and acknowledge versions
+    /// ([`Participants::acknowledged`]). All is written, or nothing. Returns those that counted as gone.
+    async fn heard(&self, heard: &[Heard], now: UnixMillis) -> Result<Vec<Participant>, Error>;
     /// A filter routes by a version ([`Participants::routes`]).
     async fn routes(
         &self,
@@ -209,8 +212,6 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         namespace: &str,
         version: u64,
     ) -> Result<(), Error>;
-    /// A filter is still connected, whatever was concluded from another one of its node. Returns whether it counted as gone.
-    async fn is_here(&self, filter: &Participant, now: UnixMillis) -> Result<bool, Error>;
     /// All filters of a node are gone for good. Returns whether there was any.
     async fn forget(&self, node: &str) -> Result<bool, Error>;
     /// All filters, and what they have said of one placement.

@@ -1,74 +1,120 @@
 //! The filters, and what they have said.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use panko_placement::{Participant, Participants, Said};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::sql::{SqlStore, signed, unsigned};
-use crate::{Error, UnixMillis};
+use crate::{Error, Heard, UnixMillis};
+
+/// Acknowledgements in one statement.
+const ROWS: usize = 500;
 
 fn hex(process: u64) -> String {
     format!("{process:016x}")
 }
 
 impl SqlStore {
-    pub(crate) async fn participant_came(
+    pub(crate) async fn participants_came(
         &self,
-        filter: &Participant,
+        filters: &[Participant],
         now: UnixMillis,
         settled: UnixMillis,
     ) -> Result<(), Error> {
         let mut transaction = self.pool.begin().await?;
-        sqlx::query(
-            "UPDATE participants SET gone_until = $3 WHERE node = $1 AND process <> $2 AND gone_until IS NULL",
-        )
-        .bind(&filter.node)
-        .bind(hex(filter.process))
-        .bind(signed(settled))
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query(
-            "INSERT INTO participants (node, process, vm, came) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (node, process, vm) DO UPDATE SET gone_until = NULL",
-        )
-        .bind(&filter.node)
-        .bind(hex(filter.process))
-        .bind(i64::from(filter.vm))
-        .bind(signed(now))
-        .execute(&mut *transaction)
-        .await?;
-        // Nobody has to wait any more for those whose calls are over for certain.
-        for gone in [
-            "DELETE FROM acknowledgements WHERE node = $1 AND EXISTS (SELECT 1 FROM participants p
-             WHERE p.node = acknowledgements.node AND p.process = acknowledgements.process
-             AND p.vm = acknowledgements.vm AND p.gone_until < $2)",
-            "DELETE FROM participants WHERE node = $1 AND gone_until < $2",
-        ] {
-            let gone = sqlx::query(gone).bind(&filter.node).bind(signed(now));
-            gone.execute(&mut *transaction).await?;
+        for filter in filters {
+            sqlx::query(
+                "UPDATE participants SET gone_until = $3 WHERE node = $1 AND process <> $2 AND gone_until IS NULL",
+            )
+            .bind(&filter.node)
+            .bind(hex(filter.process))
+            .bind(signed(settled))
+            .execute(&mut *transaction)
+            .await?;
+            sqlx::query(
+                "INSERT INTO participants (node, process, vm, came) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (node, process, vm) DO UPDATE SET gone_until = NULL",
+            )
+            .bind(&filter.node)
+            .bind(hex(filter.process))
+            .bind(i64::from(filter.vm))
+            .bind(signed(now))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        let nodes: BTreeSet<_> = filters.iter().map(|filter| &filter.node).collect();
+        for node in nodes {
+            // Nobody has to wait any more for those whose calls are over for certain.
+            for gone in [
+                "DELETE FROM acknowledgements WHERE node = $1 AND EXISTS (SELECT 1 FROM participants p
+                 WHERE p.node = acknowledgements.node AND p.process = acknowledgements.process
+                 AND p.vm = acknowledgements.vm AND p.gone_until < $2)",
+                "DELETE FROM participants WHERE node = $1 AND gone_until < $2",
+            ] {
+                let gone = sqlx::query(gone).bind(node).bind(signed(now));
+                gone.execute(&mut *transaction).await?;
+            }
         }
         Ok(transaction.commit().await?)
     }
 
-    pub(crate) async fn participant_acknowledged(
+    pub(crate) async fn participants_heard(
         &self,
-        filter: &Participant,
-        namespace: &str,
-        version: u64,
-    ) -> Result<(), Error> {
-        sqlx::query(
-            "INSERT INTO acknowledgements (node, process, vm, namespace, version) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (node, process, vm, namespace) DO UPDATE SET version = excluded.version
-             WHERE acknowledgements.version < excluded.version",
-        )
-        .bind(&filter.node)
-        .bind(hex(filter.process))
-        .bind(i64::from(filter.vm))
-        .bind(namespace)
-        .bind(signed(version))
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        heard: &[Heard],
+        now: UnixMillis,
+    ) -> Result<Vec<Participant>, Error> {
+        // By key: no statement may change a row twice, and two that lock many lock them in the same order.
+        let filters: BTreeSet<_> = heard.iter().map(|heard| &heard.filter).collect();
+        let mut versions: BTreeMap<_, u64> = BTreeMap::new();
+        for Heard { filter, acknowledged } in heard {
+            for (namespace, version) in acknowledged {
+                let newest = versions.entry((filter, namespace)).or_default();
+                *newest = (*newest).max(*version);
+            }
+        }
+        // Read before the transaction: in SQLite one that begins with a look may not write later.
+        let known = self.those_here(&filters).await?;
+        let mut returned = Vec::new();
+        let mut transaction = self.pool.begin().await?;
+        for filter in filters.into_iter().filter(|filter| !known.contains(filter)) {
+            // One that was dropped as gone for certain, while the store did not answer, is not there at all.
+            sqlx::query(
+                "INSERT INTO participants (node, process, vm, came) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (node, process, vm) DO UPDATE SET gone_until = NULL",
+            )
+            .bind(&filter.node)
+            .bind(hex(filter.process))
+            .bind(i64::from(filter.vm))
+            .bind(signed(now))
+            .execute(&mut *transaction)
+            .await?;
+            returned.push(filter.clone());
+        }
+        let versions: Vec<_> = versions.into_iter().collect();
+        for some in versions.chunks(ROWS) {
+            let place = |row: usize| {
+                let first = row * 5;
+                let [node, process, vm, namespace, version] = [1, 2, 3, 4, 5].map(|n| first + n);
+                format!("(${node}, ${process}, ${vm}, ${namespace}, ${version})")
+            };
+            let places: Vec<_> = (0..some.len()).map(place).collect();
+            let rows = format!(
+                "INSERT INTO acknowledgements (node, process, vm, namespace, version) VALUES {}
+                 ON CONFLICT (node, process, vm, namespace) DO UPDATE SET version = excluded.version
+                 WHERE acknowledgements.version < excluded.version",
+                places.join(", "),
+            );
+            let rows =
+                some.iter().fold(sqlx::query(&rows), |rows, ((filter, namespace), version)| {
+                    let rows = rows.bind(&filter.node).bind(hex(filter.process));
+                    rows.bind(i64::from(filter.vm)).bind(*namespace).bind(signed(*version))
+                });
+            rows.execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(returned)
     }
 
     pub(crate) async fn participant_routes(
@@ -92,20 +138,22 @@ impl SqlStore {
         Ok(())
     }
 
-    pub(crate) async fn participant_is_here(
+    /// Those of these filters that are known and do not count as gone.
+    async fn those_here(
         &self,
-        filter: &Participant,
-        now: UnixMillis,
-    ) -> Result<bool, Error> {
-        let here = "UPDATE participants SET gone_until = NULL
-            WHERE node = $1 AND process = $2 AND vm = $3 AND gone_until IS NOT NULL";
-        let here = sqlx::query(here).bind(&filter.node).bind(hex(filter.process));
-        let here = here.bind(i64::from(filter.vm)).execute(&self.pool).await?;
-        // It may have been dropped as one that is gone for certain, while the store did not answer.
-        let again = "INSERT INTO participants (node, process, vm, came) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-        let again = sqlx::query(again).bind(&filter.node).bind(hex(filter.process));
-        let again = again.bind(i64::from(filter.vm)).bind(signed(now)).execute(&self.pool).await?;
-        Ok(here.rows_affected() + again.rows_affected() > 0)
+        filters: &BTreeSet<&Participant>,
+    ) -> Result<BTreeSet<Participant>, Error> {
+        let mut here = BTreeSet::new();
+        let nodes: BTreeSet<_> = filters.iter().map(|filter| &filter.node).collect();
+        for node in nodes {
+            let rows = sqlx::query(
+                "SELECT node, process, vm FROM participants WHERE node = $1 AND gone_until IS NULL",
+            );
+            for row in rows.bind(node).fetch_all(&self.pool).await? {
+                here.insert(filter(&row)?);
+            }
+        }
+        Ok(here)
     }
 
     pub(crate) async fn forget_node(&self, node: &str) -> Result<bool, Error> {
@@ -134,17 +182,20 @@ impl SqlStore {
     }
 }
 
-fn read(row: &AnyRow) -> Result<(Participant, Said), Error> {
+fn filter(row: &AnyRow) -> Result<Participant, Error> {
     let process: String = row.try_get("process")?;
     let vm: i64 = row.try_get("vm")?;
-    let filter = Participant {
+    Ok(Participant {
         node: row.try_get("node")?,
         process: u64::from_str_radix(&process, 16).unwrap_or(0),
         vm: u32::try_from(vm).unwrap_or(0),
-    };
+    })
+}
+
+fn read(row: &AnyRow) -> Result<(Participant, Said), Error> {
     let version: Option<i64> = row.try_get("version")?;
     let routes: Option<i64> = row.try_get("routes")?;
     let gone: Option<i64> = row.try_get("gone_until")?;
     let (version, routes) = (version.map_or(0, unsigned), routes.map_or(0, unsigned));
-    Ok((filter, Said { version, routes, gone_until: gone.map(unsigned) }))
+    Ok((filter(row)?, Said { version, routes, gone_until: gone.map(unsigned) }))
 }

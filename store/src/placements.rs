@@ -2,17 +2,12 @@
 
 use panko_placement::State;
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use crate::sql::{SqlStore, signed, unsigned};
 use crate::{Entry, Error, Write};
 
 impl SqlStore {
-    pub(crate) async fn all_placements(&self) -> Result<Vec<(String, State)>, Error> {
-        let rows = sqlx::query("SELECT namespace, body FROM placements ORDER BY namespace");
-        let rows = rows.fetch_all(&self.pool).await?;
-        rows.iter().map(|row| Ok((row.try_get("namespace")?, read(row)?))).collect()
-    }
-
     pub(crate) async fn one_placement(&self, namespace: &str) -> Result<Option<State>, Error> {
         let row = sqlx::query("SELECT namespace, body FROM placements WHERE namespace = $1");
         row.bind(namespace).fetch_optional(&self.pool).await?.as_ref().map(read).transpose()
@@ -102,7 +97,7 @@ impl SqlStore {
     }
 }
 
-fn read(row: &sqlx::any::AnyRow) -> Result<State, Error> {
+fn read(row: &AnyRow) -> Result<State, Error> {
     let (namespace, body): (String, String) = (row.try_get("namespace")?, row.try_get("body")?);
     serde_json::from_str(&body).map_err(|source| Error::Corrupt { namespace, source })
 }

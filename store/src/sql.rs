@@ -10,7 +10,8 @@ use sqlx::AnyPool;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 
 use crate::{
-    Applied, Entry, Error, FormerOwner, KeyLock, Lead, Shared, Store, UnixMillis, Versions, Write,
+    Applied, Entry, Error, FormerOwner, Heard, KeyLock, Lead, Shared, Store, UnixMillis, Versions,
+    Write,
 };
 
 /// Connections to PostgreSQL. SQLite has one writer at a time in any case.
@@ -104,9 +105,6 @@ async fn within<T>(asked: impl Future<Output = Result<T, Error>>) -> Result<T, E
 
 #[async_trait]
 impl Store for SqlStore {
-    async fn placements(&self) -> Result<Vec<(String, State)>, Error> {
-        within(self.all_placements()).await
-    }
     async fn placement(&self, namespace: &str) -> Result<Option<State>, Error> {
         within(self.one_placement(namespace)).await
     }
@@ -142,19 +140,14 @@ impl Store for SqlStore {
     }
     async fn came(
         &self,
-        filter: &Participant,
+        filters: &[Participant],
         now: UnixMillis,
         settled: UnixMillis,
     ) -> Result<(), Error> {
-        within(self.participant_came(filter, now, settled)).await
+        within(self.participants_came(filters, now, settled)).await
     }
-    async fn acknowledged(
-        &self,
-        filter: &Participant,
-        namespace: &str,
-        version: u64,
-    ) -> Result<(), Error> {
-        within(self.participant_acknowledged(filter, namespace, version)).await
+    async fn heard(&self, heard: &[Heard], now: UnixMillis) -> Result<Vec<Participant>, Error> {
+        within(self.participants_heard(heard, now)).await
     }
     async fn routes(
         &self,
@@ -163,9 +156,6 @@ impl Store for SqlStore {
         version: u64,
     ) -> Result<(), Error> {
         within(self.participant_routes(filter, namespace, version)).await
-    }
-    async fn is_here(&self, filter: &Participant, now: UnixMillis) -> Result<bool, Error> {
-        within(self.participant_is_here(filter, now)).await
     }
     async fn forget(&self, node: &str) -> Result<bool, Error> {
         within(self.forget_node(node)).await

@@ -4,7 +4,10 @@
 use panko_placement::{Change, Member, Participant, State};
 use panko_routing::SLOTS;
 use panko_routing::placement::MemberIndex;
-use panko_store::{Entry, Error, FormerOwner, KeyLock, Lead, Shared, SqlStore, Store, Write};
+use panko_store::{
+    Applied, Entry, Error, FormerOwner, Heard, KeyLock, Lead, Shared, SqlStore, Store, Versions,
+    Write,
+};
 
 /// A store of its own: a file, or a schema of the database.
 struct Fresh {
@@ -74,10 +77,8 @@ async fn write(
 
 async fn changes_are_whole_and_from_what_was_read(fresh: Fresh) {
     let store = &fresh.store;
-    assert_eq!(
-        (store.version("default").await.unwrap(), store.placements().await.unwrap()),
-        (0, vec![])
-    );
+    assert_eq!(store.version("default").await.unwrap(), 0);
+    assert_eq!(store.placement("default").await.unwrap(), None);
     let one = first();
     write(store, 0, &one, None).await.unwrap();
     assert!(matches!(write(store, 0, &one, None).await, Err(Error::Conflict(_))));
@@ -91,7 +92,36 @@ async fn changes_are_whole_and_from_what_was_read(fresh: Fresh) {
     assert_eq!(store.at_version("default", 1).await.unwrap(), Some(one));
     // Whoever opens it again finds it.
     let again = SqlStore::open(&fresh.address).await.unwrap();
-    assert_eq!(again.placements().await.unwrap(), [("default".to_owned(), two)]);
+    assert_eq!(again.placement("default").await.unwrap(), Some(two.clone()));
+    // A namespace that is given up leaves its history.
+    assert!(matches!(store.end("default", 1).await, Err(Error::Conflict(_))));
+    store.end("default", 2).await.unwrap();
+    assert_eq!(store.placement("default").await.unwrap(), None);
+    assert_eq!(store.history("default", 1).await.unwrap(), [entry(&two, "a change")]);
+}
+
+async fn what_is_applied_is_from_what_was_read(fresh: Fresh) {
+    let store = &fresh.store;
+    assert_eq!(store.applied().await.unwrap(), None);
+    let entry = |version| Entry {
+        version,
+        at: version,
+        who: "somebody".to_owned(),
+        what: "all".to_owned(),
+        why: String::new(),
+    };
+    store.apply(0, "asked", "first", &entry(1)).await.unwrap();
+    assert!(matches!(store.apply(0, "x", "y", &entry(1)).await, Err(Error::Overtaken)));
+    assert!(matches!(store.apply(2, "x", "y", &entry(3)).await, Err(Error::Overtaken)));
+    store.apply(1, "asked again", "second", &entry(2)).await.unwrap();
+    let newest = Applied { version: 2, body: "second".to_owned() };
+    assert_eq!(store.applied().await.unwrap(), Some(newest));
+    assert!(store.was_applied("asked").await.unwrap());
+    assert!(!store.was_applied("first").await.unwrap(), "that is what came of it");
+    assert_eq!(store.applied_history(5).await.unwrap(), [entry(2), entry(1)]);
+    write(store, 0, &first(), None).await.unwrap();
+    let placements = [("default".to_owned(), 1)].into();
+    assert_eq!(store.versions().await.unwrap(), Versions { applied: 2, placements });
 }
 
 async fn a_deposed_leader_writes_nothing(fresh: Fresh) {
@@ -109,16 +139,54 @@ async fn a_deposed_leader_writes_nothing(fresh: Fresh) {
     assert_eq!(store.history("default", 10).await.unwrap().len(), 2);
 }
 
+/// Has filters say that they are connected, and acknowledge versions. Returns those that counted as gone.
+async fn said(
+    store: &SqlStore,
+    filters: Vec<(Participant, Option<u64>)>,
+    now: u64,
+) -> Vec<Participant> {
+    let heard = filters.into_iter().map(|(filter, version)| Heard {
+        filter,
+        acknowledged: version.map(|version| ("default".to_owned(), version)).into_iter().collect(),
+    });
+    store.heard(&heard.collect::<Vec<_>>(), now).await.unwrap()
+}
+
+async fn filters_that_speak_at_once_are_all_remembered(fresh: Fresh) {
+    let store = &fresh.store;
+    let filter = |number: u32| Participant {
+        node: format!("envoy-{}", number % 40),
+        process: u64::from(number % 40),
+        vm: number,
+    };
+    let namespaces: Vec<_> = (0..20).map(|number| format!("ns-{number}")).collect();
+    store.came(&(0..99).map(filter).collect::<Vec<_>>(), 0, 100).await.unwrap();
+    let all = |version| namespaces.iter().map(move |name| (name.clone(), version)).collect();
+    // One of them twice, and one that did not come.
+    let heard = (0..100)
+        .chain([7])
+        .map(|number| Heard { filter: filter(number), acknowledged: all(u64::from(number) + 1) });
+    let mut heard: Vec<_> = heard.collect();
+    heard[100].acknowledged = all(3);
+    assert_eq!(store.heard(&heard, 0).await.unwrap(), [filter(99)]);
+    for namespace in &namespaces {
+        let known = store.participants(namespace).await.unwrap();
+        let known: Vec<_> = known.iter().map(|(filter, said)| (filter.vm, said.version)).collect();
+        assert_eq!(known.len(), 100);
+        assert!(known.iter().all(|(vm, version)| u64::from(*vm) + 1 == *version), "{known:?}");
+    }
+}
+
 async fn filters_are_remembered_with_what_they_said(fresh: Fresh) {
     let store = &fresh.store;
     let vm = |process, vm| Participant { node: "envoy-1".to_owned(), process, vm };
-    store.came(&vm(u64::MAX, 0), 0, 100).await.unwrap();
-    store.came(&vm(u64::MAX, 1), 0, 100).await.unwrap();
-    store.acknowledged(&vm(u64::MAX, 0), "default", 5).await.unwrap();
-    store.acknowledged(&vm(u64::MAX, 0), "default", 4).await.unwrap();
+    store.came(&[vm(u64::MAX, 0)], 0, 100).await.unwrap();
+    store.came(&[vm(u64::MAX, 1)], 0, 100).await.unwrap();
+    said(store, vec![(vm(u64::MAX, 0), Some(5))], 0).await;
+    said(store, vec![(vm(u64::MAX, 0), Some(4))], 0).await;
     let all = store.participants("default").await.unwrap();
     assert!(all.quiet_since(5, 0).is_none(), "one has said nothing");
-    store.acknowledged(&vm(u64::MAX, 1), "default", 6).await.unwrap();
+    said(store, vec![(vm(u64::MAX, 1), Some(6))], 0).await;
     let all = store.participants("default").await.unwrap();
     assert!(all.quiet_since(5, 0).is_some() && all.quiet_since(6, 0).is_none());
     assert!(store.participants("other").await.unwrap().quiet_since(1, 0).is_none());
@@ -130,26 +198,25 @@ async fn filters_are_remembered_with_what_they_said(fresh: Fresh) {
     assert!(all.routed_since(7).is_some() && all.quiet_since(6, 0).is_none());
     assert!(store.participants("other").await.unwrap().routed_since(1).is_none());
     // A new start of the same Envoy.
-    store.came(&vm(2, 0), 1_000, 1_100).await.unwrap();
-    store.acknowledged(&vm(2, 0), "default", 6).await.unwrap();
+    store.came(&[vm(2, 0)], 1_000, 1_100).await.unwrap();
+    said(store, vec![(vm(2, 0), Some(6))], 0).await;
     let all = store.participants("default").await.unwrap();
     assert!(all.quiet_since(6, 1_099).is_none() && all.quiet_since(6, 1_100).is_some());
-    store.came(&vm(2, 1), 1_200, 1_300).await.unwrap();
+    store.came(&[vm(2, 1)], 1_200, 1_300).await.unwrap();
     let all = store.participants("default").await.unwrap();
     assert_eq!(all.iter().count(), 2, "those that are gone for certain are not kept");
     // One of several VMs that counts as gone is not the others.
-    store.came(&vm(3, 0), 1_200, 1_250).await.unwrap();
-    store.is_here(&vm(2, 0), 1_240).await.unwrap();
-    store.came(&vm(2, 0), 1_300, 1_400).await.unwrap();
+    store.came(&[vm(3, 0)], 1_200, 1_250).await.unwrap();
+    said(store, vec![(vm(2, 0), None)], 1_240).await;
+    store.came(&[vm(2, 0)], 1_300, 1_400).await.unwrap();
     let all = store.participants("default").await.unwrap();
     assert!(all.iter().any(|(filter, said)| *filter == vm(2, 0) && said.version == 6));
     assert!(!all.iter().any(|(filter, _)| *filter == vm(2, 1)), "it has not been here since");
     // Two that run under one node id.
-    store.came(&vm(3, 0), 2_000, 2_100).await.unwrap();
-    assert!(
-        store.is_here(&vm(2, 0), 2_050).await.unwrap()
-            && !store.is_here(&vm(2, 0), 2_050).await.unwrap()
-    );
+    store.came(&[vm(3, 0)], 2_000, 2_100).await.unwrap();
+    let both = || vec![(vm(2, 0), None), (vm(3, 0), None)];
+    assert_eq!(said(store, both(), 2_050).await, [vm(2, 0)]);
+    assert_eq!(said(store, both(), 2_050).await, []);
     let all = store.participants("default").await.unwrap();
     assert!(all.missing(7, 9_999).any(|filter| *filter == vm(2, 0)), "it is asked again");
     assert!(store.forget("envoy-1").await.unwrap() && !store.forget("envoy-1").await.unwrap());
@@ -273,8 +340,10 @@ macro_rules! over_both {
 
 over_both! {
     changes_are_whole_and_from_what_was_read
+    what_is_applied_is_from_what_was_read
     a_deposed_leader_writes_nothing
     filters_are_remembered_with_what_they_said
+    filters_that_speak_at_once_are_all_remembered
     a_key_is_locked_by_one_until_its_time_is_over
     a_lock_is_shared_by_calls_to_one_member_until_the_last_has_left
     what_is_empty_is_so_since_it_was_found

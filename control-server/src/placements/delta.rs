@@ -1,16 +1,21 @@
 //! What has changed between two placements, as filters are told.
 
+use std::sync::Arc;
+
 use panko_proto::v1::{PlacementDelta, SlotChange, SlotRun, Starts};
 use panko_routing::Placement;
 
 /// The changes from `old` to `new`; none where more than slots has changed, or everything is new.
 #[must_use]
-pub fn between(old: &[Placement], new: &[Placement]) -> Option<Vec<PlacementDelta>> {
+pub fn between(old: &[Arc<Placement>], new: &[Arc<Placement>]) -> Option<Vec<PlacementDelta>> {
     if old.len() != new.len() {
         return None;
     }
     let mut deltas = Vec::new();
     for (old, new) in old.iter().zip(new) {
+        if Arc::ptr_eq(old, new) {
+            continue;
+        }
         let same = old.namespace() == new.namespace()
             && old.members() == new.members()
             && old.locate_before_start() == new.locate_before_start();
@@ -61,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    fn placement(version: u64, moved: &[usize]) -> Placement {
+    fn placement(version: u64, moved: &[usize]) -> Arc<Placement> {
         let member = |cluster: &str| Member {
             cluster: cluster.into(),
             namespace: "default".into(),
@@ -70,7 +75,7 @@ mod tests {
         let mut slots = Box::new([MemberIndex(0); SLOTS]);
         moved.iter().for_each(|slot| slots[*slot] = MemberIndex(1));
         let members = vec![member("a"), member("b")];
-        Placement::new("default", PlacementVersion(version), members, slots).unwrap()
+        Placement::new("default", PlacementVersion(version), members, slots).unwrap().into()
     }
 
     #[test]
@@ -81,7 +86,7 @@ mod tests {
         let one = between(&[placement(5, &[])], &[placement(6, &[7])]).unwrap();
         assert!(one[0].encoded_len() < 40, "one slot costs {} bytes", one[0].encoded_len());
         let mut filter = Placements::default();
-        filter.insert(old);
+        filter.insert(Placement::clone(&old));
         let update = panko_proto::v1::PlacementUpdate { deltas, ..Default::default() };
         assert_eq!(filter.apply(update).error, "");
         let has = filter.get("default").unwrap();
@@ -92,8 +97,8 @@ mod tests {
     fn what_is_more_than_slots_is_told_whole() {
         let old = placement(5, &[]);
         assert_eq!(between(std::slice::from_ref(&old), &[]), None);
-        let locate = placement(6, &[]).with_locate_before_start(true);
-        assert_eq!(between(std::slice::from_ref(&old), &[locate]), None);
+        let locate = Placement::clone(&placement(6, &[])).with_locate_before_start(true);
+        assert_eq!(between(std::slice::from_ref(&old), &[locate.into()]), None);
         assert_eq!(between(std::slice::from_ref(&old), &[placement(5, &[])]), Some(vec![]));
     }
 }

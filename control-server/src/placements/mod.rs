@@ -6,12 +6,16 @@
 //! * [`drive`] — the leader's part: handovers are completed once every filter agrees, and former owners that are
 //!   empty are released ([`scan`]).
 //! * [`verify`] — the leader looks whether an id is open on several members.
+//! * [`learn`] — what clusters tell of their namespaces.
+//! * [`roll`] — what filters say, written down.
 //! * [`wire`] — a placement as filters get it; [`delta`] — what has changed in it.
 
 pub mod begin;
 pub mod delta;
 pub mod drive;
 pub mod follow;
+mod learn;
+pub mod roll;
 mod scan;
 mod verify;
 mod wire;
@@ -20,8 +24,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use panko_placement::{Change, Member, Refused, State};
-use panko_routing::placement::{self, NamespaceUuid};
+use panko_placement::{Change, Refused, State};
+use panko_routing::placement;
 use panko_routing::{Key, Placement, in_flight};
 use panko_store::{Applied, Entry, FormerOwner, Lead, Store, UnixMillis, Write};
 use tokio::sync::watch;
@@ -31,7 +35,7 @@ use crate::desired::{self, Desired};
 use crate::topology::{Topology, VirtualNamespace};
 
 /// All placements at one moment; none once the control server stops.
-pub type Snapshot = Option<Arc<Vec<Placement>>>;
+pub type Snapshot = Option<Arc<Vec<Arc<Placement>>>>;
 
 /// How often a change is tried again that another one has overtaken.
 const TRIES: usize = 20;
@@ -46,6 +50,7 @@ pub const SETTLED: UnixMillis = in_flight::LONGEST + in_flight::MARGIN;
 pub struct PlacementsHolder {
     store: Arc<dyn Store>,
     known: Mutex<Known>,
+    learning: learn::Learning,
     topologies: watch::Sender<Arc<Topology>>,
     sender: watch::Sender<Snapshot>,
 }
@@ -57,6 +62,8 @@ struct Known {
     applied: u64,
     desired: Arc<Desired>,
     states: BTreeMap<String, Arc<State>>,
+    /// The placements as filters get them. Those that stay the same are shared from one snapshot to the next.
+    placements: BTreeMap<String, Arc<Placement>>,
 }
 
 /// Why a placement was not changed.
@@ -111,8 +118,9 @@ impl PlacementsHolder {
     /// What the store has. There is something at least ([`begin::begin`]).
     pub async fn new(store: Arc<dyn Store>) -> Result<Arc<Self>, Error> {
         let topologies = watch::Sender::new(Arc::new(Topology::new(&[], &[], None)?));
-        let (known, sender) = (Mutex::default(), watch::Sender::new(None));
-        let holder = Arc::new(Self { store, known, topologies, sender });
+        let (known, learning) = (Mutex::default(), learn::Learning::default());
+        let sender = watch::Sender::new(None);
+        let holder = Arc::new(Self { store, known, learning, topologies, sender });
         holder.refresh().await?;
         Ok(holder)
     }
@@ -254,41 +262,6 @@ impl PlacementsHolder {
         }
     }
 
-    /// A cluster has told the UUID of a member's physical namespace. Returns whether that is news.
-    pub async fn learned(
-        &self,
-        namespace: &str,
-        cluster: &str,
-        physical: &str,
-        uuid: NamespaceUuid,
-    ) -> Result<bool, Error> {
-        let uuid = uuid.to_string();
-        let of = |state: &State| {
-            let at = state.position(cluster, physical)?;
-            state.members.get(usize::from(at.0)).cloned()
-        };
-        let known = self.state(namespace).and_then(|state| of(&state));
-        if known.is_none_or(|member| member.uuid.as_deref() == Some(&uuid)) {
-            return Ok(false);
-        }
-        let by =
-            By { who: "the control server", why: "the cluster says so", lead: None, emptied: &[] };
-        let what = format!("{cluster}/{physical} has the UUID {uuid}");
-        let learned = |state: &State| {
-            let member = of(state).ok_or(Refused::NoSuchMember(u16::MAX))?;
-            if member.uuid.as_deref() == Some(&uuid) {
-                return Err(Refused::Nothing.into());
-            }
-            Ok(Change::Put(Member { uuid: Some(uuid.clone()), ..member }))
-        };
-        match self.change(namespace, by, &what, learned).await {
-            Ok(_) => Ok(true),
-            // Another control server was first.
-            Err(Error::Refused(Refused::Nothing)) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Writes down what operators want from now on, in place of what is known here. `source` is what was asked for.
     pub async fn apply(
         &self,
@@ -326,11 +299,7 @@ impl PlacementsHolder {
             return Ok(());
         }
         let topology = self.topology_of(&next)?;
-        let placements = next
-            .states
-            .iter()
-            .filter_map(|(name, state)| Some(wire::placement(topology.namespace(name)?, state)));
-        let placements = placements.collect::<Result<Vec<_>, _>>()?;
+        next.placements = self.placements_of(&next, &here, &topology)?;
         let mut fences = false;
         for (name, state) in &next.states {
             let members = topology.namespace(name).into_iter().flat_map(|of| &of.members);
@@ -339,6 +308,7 @@ impl PlacementsHolder {
                 member.set_fenced(of.fenced);
             }
         }
+        let placements = next.placements.values().cloned().collect();
         *here = next;
         // Whoever has a placement has its members.
         self.topologies.send_if_modified(|old| {
@@ -348,6 +318,28 @@ impl PlacementsHolder {
         });
         self.sender.send_replace(Some(Arc::new(placements)));
         Ok(())
+    }
+
+    /// The placements as filters get them, those of before where nothing of them has changed.
+    fn placements_of(
+        &self,
+        next: &Known,
+        here: &Known,
+        topology: &Topology,
+    ) -> Result<BTreeMap<String, Arc<Placement>>, Error> {
+        let before = self.topology();
+        let mut placements = BTreeMap::new();
+        for (name, state) in &next.states {
+            let Some(of) = topology.namespace(name) else { continue };
+            let same = before.namespace(name).is_some_and(|before| Arc::ptr_eq(before, of))
+                && here.states.get(name).is_some_and(|here| Arc::ptr_eq(here, state));
+            let placement = match here.placements.get(name).filter(|_| same) {
+                Some(placement) => placement.clone(),
+                None => Arc::new(wire::placement(of, state)?),
+            };
+            placements.insert(name.clone(), placement);
+        }
+        Ok(placements)
     }
 
     /// The topology of what is known; the one that is here, if that is still the same.

@@ -30,14 +30,14 @@ impl Placements {
             return v1::Ack { nonce, error: error.to_string() };
         }
         if update.snapshot {
-            self.retain(|namespace| placements.iter().any(|p| p.namespace() == namespace));
+            self.keep(|namespace| placements.iter().any(|p| p.namespace() == namespace));
         }
-        self.retain(|namespace| !update.removed.iter().any(|removed| removed == namespace));
+        self.keep(|namespace| !update.removed.iter().any(|removed| removed == namespace));
         let all_new = !placements.is_empty() || update.snapshot || !update.removed.is_empty();
         for placement in placements.into_iter().chain(changed) {
             self.put(placement);
         }
-        // Slots alone change nothing of what follows from all placements together.
+        // Slots alone change nothing of what follows from all placements together, which takes a look at all of them.
         if all_new {
             self.index();
         }

@@ -242,10 +242,10 @@ impl Placement {
         self.slot_owner(key.slot())
     }
 
-    /// The position of the owner of a key's slot in the list of members.
+    /// The position of a slot's owner in the list of members.
     #[must_use]
-    pub fn owner_index(&self, key: &Key<'_>) -> Option<usize> {
-        Some(usize::from(self.slots.get(key.slot().index())?.0))
+    pub fn slot_owner_index(&self, slot: Slot) -> Option<usize> {
+        Some(usize::from(self.slots.get(slot.index())?.0))
     }
 
     /// Envoy's name of a member's chain: its cluster first, and where that does not find what is asked
@@ -328,10 +328,10 @@ impl Placements {
         true
     }
 
-    /// Forgets the placements of virtual namespaces for which `keep` is false.
-    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+    /// Forgets the placements of virtual namespaces for which `keep` is false; [`Placements::index`] has to follow
+    /// when there is one.
+    fn keep(&mut self, keep: impl Fn(&str) -> bool) {
         self.by_namespace.retain(|namespace, _| keep(namespace));
-        self.index();
     }
 
     /// Says that a snapshot has come: from now on what is not here is unknown.
