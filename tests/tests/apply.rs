@@ -129,6 +129,8 @@ async fn a_cluster_joins_and_another_leaves_while_all_run() -> Result<()> {
         history.to_string().contains("leaves, and leaves behind: 1 of kind workflow"),
         "{history:#}"
     );
+    let applied = operator.run(&["history", "--applied"]).await?;
+    ensure!(applied[0]["what"] == "clusters b, c; namespaces orders", "{applied:#}");
     sandbox.stop_all().await;
     Ok(())
 }

@@ -165,10 +165,14 @@ impl AdminService for Service {
         &self,
         request: Request<ListHistoryRequest>,
     ) -> Result<Response<ListHistoryResponse>, Status> {
-        let ListHistoryRequest { namespace, limit } = request.into_inner();
-        self.namespace(&namespace)?;
+        let ListHistoryRequest { namespace, limit, applied } = request.into_inner();
         let limit = if limit == 0 { ENTRIES } else { limit };
-        let entries = self.placements.store().history(&namespace, limit).await;
+        let entries = if applied {
+            self.placements.store().applied_history(limit).await
+        } else {
+            self.namespace(&namespace)?;
+            self.placements.store().history(&namespace, limit).await
+        };
         let entries =
             entries.map_err(|e| status(e.into()))?.into_iter().map(|entry| HistoryEntry {
                 version: entry.version,

@@ -68,7 +68,7 @@ pub async fn status(args: &StatusArgs, output: Output) -> anyhow::Result<()> {
 /// Shows what has been changed.
 pub async fn history(args: &HistoryArgs, output: Output) -> anyhow::Result<()> {
     let (mut client, namespace) = reach(&args.of).await?;
-    let request = ListHistoryRequest { namespace, limit: args.limit };
+    let request = ListHistoryRequest { namespace, limit: args.limit, applied: args.applied };
     let answer = client.admin.list_history(request).await.map_err(told)?.into_inner();
     show::history(&answer.entries, output);
     Ok(())

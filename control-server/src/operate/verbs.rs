@@ -175,6 +175,9 @@ pub struct StatusArgs {
 pub struct HistoryArgs {
     #[command(flatten)]
     pub of: NamespaceArgs,
+    /// Show instead when which clusters and namespaces were applied.
+    #[arg(long)]
+    pub applied: bool,
     /// How many changes.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,

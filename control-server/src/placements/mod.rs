@@ -271,7 +271,10 @@ impl PlacementsHolder {
     ) -> Result<(), Error> {
         let from = self.lock().applied;
         let (body, source) = (serde_json::to_string(desired)?, serde_json::to_string(source)?);
-        let what = "clusters and namespaces are applied".to_owned();
+        let names = |names: Vec<&str>| names.join(", ");
+        let clusters = names(desired.clusters.iter().map(|c| c.name.as_str()).collect());
+        let namespaces = names(desired.namespaces.iter().map(|n| n.name.as_str()).collect());
+        let what = format!("clusters {clusters}; namespaces {namespaces}");
         let (who, why) = (by.who.to_owned(), by.why.to_owned());
         let entry = Entry { version: from + 1, at: now(), who, what, why };
         self.store.apply(from, &source, &body, &entry).await?;
