@@ -24,7 +24,7 @@ use std::time::Duration;
 use flaws::Flaw;
 use stateright::{Checker, CheckerBuilder, HasDiscoveries, Model, Property};
 use steps::Step;
-use world::{Bounds, World};
+use world::{Bounds, SMALL, World};
 
 /// What has to be possible, lest the model proves its promises by doing nothing.
 const POSSIBLE: [&str; 5] = [
@@ -85,91 +85,20 @@ impl Model for Protocol {
 }
 
 /// Everything that can happen within each of these is looked at.
-const WHOLE: [Bounds; 7] = [
-    Bounds {
-        filters: 1,
-        servers: 1,
-        members: 2,
-        starts: 2,
-        moves: 1,
-        crashes: 0,
-        ticks: 2,
-        fences: 0,
-    },
-    Bounds {
-        filters: 1,
-        servers: 1,
-        members: 2,
-        starts: 2,
-        moves: 2,
-        crashes: 1,
-        ticks: 0,
-        fences: 0,
-    },
-    Bounds {
-        filters: 2,
-        servers: 1,
-        members: 2,
-        starts: 2,
-        moves: 1,
-        crashes: 0,
-        ticks: 0,
-        fences: 0,
-    },
-    Bounds {
-        filters: 1,
-        servers: 2,
-        members: 2,
-        starts: 2,
-        moves: 1,
-        crashes: 0,
-        ticks: 0,
-        fences: 0,
-    },
-    Bounds {
-        filters: 1,
-        servers: 1,
-        members: 2,
-        starts: 2,
-        moves: 0,
-        crashes: 0,
-        ticks: 2,
-        fences: 1,
-    },
-    Bounds {
-        filters: 1,
-        servers: 1,
-        members: 2,
-        starts: 2,
-        moves: 1,
-        crashes: 0,
-        ticks: 0,
-        fences: 1,
-    },
-    Bounds {
-        filters: 1,
-        servers: 2,
-        members: 2,
-        starts: 2,
-        moves: 0,
-        crashes: 0,
-        ticks: 0,
-        fences: 1,
-    },
+const WHOLE: [Bounds; 8] = [
+    Bounds { ticks: 2, ..SMALL },
+    Bounds { moves: 2, crashes: 1, ..SMALL },
+    Bounds { filters: 2, ..SMALL },
+    Bounds { servers: 2, ..SMALL },
+    Bounds { fences: 1, ..SMALL },
+    Bounds { fences: 1, moves: 0, starts: 3, ..SMALL },
+    Bounds { fences: 1, moves: 0, servers: 2, ..SMALL },
+    Bounds { fences: 1, moves: 0, crashes: 1, ..SMALL },
 ];
 
 /// `make model` looks at these for as long as `PANKO_MODEL_SECONDS` says.
-const DEEP: [Bounds; 5] = [
-    Bounds {
-        filters: 2,
-        servers: 2,
-        members: 2,
-        starts: 3,
-        moves: 1,
-        crashes: 1,
-        ticks: 3,
-        fences: 0,
-    },
+const DEEP: [Bounds; 6] = [
+    Bounds { filters: 2, servers: 2, starts: 3, crashes: 1, ticks: 3, ..SMALL },
     Bounds {
         filters: 2,
         servers: 2,
@@ -178,38 +107,12 @@ const DEEP: [Bounds; 5] = [
         moves: 2,
         crashes: 1,
         ticks: 2,
-        fences: 0,
+        ..SMALL
     },
-    Bounds {
-        filters: 3,
-        servers: 2,
-        members: 2,
-        starts: 2,
-        moves: 2,
-        crashes: 1,
-        ticks: 1,
-        fences: 0,
-    },
-    Bounds {
-        filters: 2,
-        servers: 2,
-        members: 2,
-        starts: 3,
-        moves: 1,
-        crashes: 1,
-        ticks: 3,
-        fences: 2,
-    },
-    Bounds {
-        filters: 1,
-        servers: 2,
-        members: 3,
-        starts: 3,
-        moves: 1,
-        crashes: 1,
-        ticks: 2,
-        fences: 2,
-    },
+    Bounds { filters: 3, servers: 2, moves: 2, crashes: 1, ticks: 1, ..SMALL },
+    Bounds { fences: 1, moves: 0, ticks: 2, ..SMALL },
+    Bounds { fences: 2, filters: 2, servers: 2, starts: 3, crashes: 1, ticks: 3, ..SMALL },
+    Bounds { fences: 2, servers: 2, members: 3, starts: 3, crashes: 1, ticks: 2, ..SMALL },
 ];
 
 /// Checks until everything within the bounds has been seen, or a property does not hold.

@@ -1,6 +1,6 @@
 //! The protocol with one part left out.
 
-use super::world::Bounds;
+use super::world::{Bounds, SMALL};
 
 /// What is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,16 +67,7 @@ pub const ALL: [Flaw; 18] = [
 impl Flaw {
     /// What it takes to show it: as little as possible, since it is looked for in all that can happen.
     pub fn bounds(self) -> Bounds {
-        let small = Bounds {
-            filters: 1,
-            servers: 1,
-            members: 2,
-            starts: 2,
-            moves: 1,
-            crashes: 0,
-            ticks: 0,
-            fences: 0,
-        };
+        let small = SMALL;
         let fence = Bounds { moves: 0, fences: 1, ..small };
         match self {
             Self::NoAcknowledgement => Bounds { filters: 2, ..small },

@@ -29,6 +29,18 @@ pub struct Bounds {
     pub fences: u8,
 }
 
+/// The least of it in which a slot moves.
+pub const SMALL: Bounds = Bounds {
+    filters: 1,
+    servers: 1,
+    members: 2,
+    starts: 2,
+    moves: 1,
+    crashes: 0,
+    ticks: 0,
+    fences: 0,
+};
+
 /// What a member knows of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Run {
