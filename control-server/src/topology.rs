@@ -30,7 +30,7 @@ pub struct Topology {
 }
 
 /// One virtual namespace.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct VirtualNamespace {
     /// The name that SDKs say.
     pub name: Arc<str>,
@@ -236,6 +236,14 @@ impl Topology {
             built.insert(namespace.name.clone(), known.unwrap_or_else(|| Arc::new(new)));
         }
         Ok(Self { clusters, namespaces: built })
+    }
+
+    /// Makes a namespace anew: something of its members is otherwise than before, and whoever goes by them is to look again.
+    pub fn renew(&mut self, name: &str) {
+        if let Some(namespace) = self.namespaces.get_mut(name) {
+            let generation = Generation::next();
+            *namespace = Arc::new(VirtualNamespace { generation, ..(**namespace).clone() });
+        }
     }
 
     /// Whether it is made of the same clusters and namespaces.

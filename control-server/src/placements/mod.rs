@@ -303,11 +303,9 @@ impl PlacementsHolder {
         }
         let topology = self.topology_of(&next)?;
         next.placements = self.placements_of(&next, &here, &topology)?;
-        let mut fences = false;
         for (name, state) in &next.states {
             let members = topology.namespace(name).into_iter().flat_map(|of| &of.members);
             for (member, of) in members.zip(&state.members) {
-                fences |= member.is_fenced() != of.fenced;
                 member.set_fenced(of.fenced);
             }
         }
@@ -315,7 +313,7 @@ impl PlacementsHolder {
         *here = next;
         // Whoever has a placement has its members.
         self.topologies.send_if_modified(|old| {
-            let news = fences || !Arc::ptr_eq(old, &topology);
+            let news = !Arc::ptr_eq(old, &topology);
             *old = topology;
             news
         });
@@ -359,7 +357,13 @@ impl PlacementsHolder {
             let settings = known.desired.namespace(name);
             namespaces.extend(settings.map(|namespace| desired::with_members(namespace, state)));
         }
-        let topology = Topology::new(&known.desired.clusters, &namespaces, Some(&before))?;
+        let mut topology = Topology::new(&known.desired.clusters, &namespaces, Some(&before))?;
+        for (name, state) in &known.states {
+            let members = topology.namespace(name).into_iter().flat_map(|of| &of.members);
+            if members.zip(&state.members).any(|(member, of)| member.is_fenced() != of.fenced) {
+                topology.renew(name);
+            }
+        }
         Ok(if topology.is_the_same(&before) { before } else { Arc::new(topology) })
     }
 
