@@ -7,6 +7,9 @@ use sqlx::Row;
 use crate::sql::{SqlStore, signed, unsigned};
 use crate::{Error, FormerOwner, KeyLock, Shared, UnixMillis};
 
+/// How many rows are written at once: meanwhile no start gets its lock from SQLite.
+const TOGETHER: usize = 500;
+
 impl SqlStore {
     pub(crate) async fn lock_key(
         &self,
@@ -104,17 +107,13 @@ impl SqlStore {
         empty: &[FormerOwner],
         now: UnixMillis,
     ) -> Result<Vec<(FormerOwner, UnixMillis)>, Error> {
-        let mut transaction = self.pool.begin().await?;
-        // SQLite lets nobody write in between who writes first.
-        sqlx::query("UPDATE leader SET fence = fence WHERE id = 1")
-            .execute(&mut *transaction)
-            .await?;
+        // Not in one transaction: on SQLite starts would wait for its end. Whoever releases a slot makes sure that its row is still
+        // there, and rows that are half written only make it later.
         let rows = sqlx::query(
             "SELECT slot, cluster, physical, since FROM empty_since WHERE namespace = $1",
         );
-        let rows = rows.bind(namespace).fetch_all(&mut *transaction).await?;
         let mut known = BTreeMap::new();
-        for row in &rows {
+        for row in &rows.bind(namespace).fetch_all(&self.pool).await? {
             let slot: i64 = row.try_get("slot")?;
             let (cluster, physical) = (row.try_get("cluster")?, row.try_get("physical")?);
             let since: i64 = row.try_get("since")?;
@@ -123,25 +122,32 @@ impl SqlStore {
         }
         let still: BTreeSet<_> = empty.iter().collect();
         // Rows that stay are not touched: one that a start takes back meanwhile has to stay away.
-        for former in known.keys().filter(|former| !still.contains(former)) {
-            let gone = "DELETE FROM empty_since WHERE namespace = $1 AND slot = $2 AND cluster = $3 AND physical = $4";
-            let gone = sqlx::query(gone).bind(namespace).bind(signed(former.slot as u64));
-            let gone = gone.bind(&former.cluster).bind(&former.physical);
-            gone.execute(&mut *transaction).await?;
-        }
-        let mut found = Vec::with_capacity(empty.len());
-        for former in empty {
-            if let Some(since) = known.get(former) {
-                found.push((former.clone(), *since));
-                continue;
+        let gone: Vec<_> = known.keys().filter(|former| !still.contains(former)).collect();
+        for some in gone.chunks(TOGETHER) {
+            let mut transaction = self.pool.begin().await?;
+            for former in some {
+                let gone = "DELETE FROM empty_since WHERE namespace = $1 AND slot = $2 AND cluster = $3 AND physical = $4";
+                let gone = sqlx::query(gone).bind(namespace).bind(signed(former.slot as u64));
+                let gone = gone.bind(&former.cluster).bind(&former.physical);
+                gone.execute(&mut *transaction).await?;
             }
-            let new = "INSERT INTO empty_since (namespace, slot, cluster, physical, since) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
-            let new = sqlx::query(new).bind(namespace).bind(signed(former.slot as u64));
-            let new = new.bind(&former.cluster).bind(&former.physical).bind(signed(now));
-            new.execute(&mut *transaction).await?;
-            found.push((former.clone(), now));
+            transaction.commit().await?;
         }
-        transaction.commit().await?;
-        Ok(found)
+        let new: Vec<_> = empty.iter().filter(|former| !known.contains_key(former)).collect();
+        for some in new.chunks(TOGETHER) {
+            let row = |n| format!("($1, ${}, ${}, ${}, $2)", 3 * n + 3, 3 * n + 4, 3 * n + 5);
+            let rows = (0..some.len()).map(row).collect::<Vec<_>>().join(", ");
+            let new = format!(
+                "INSERT INTO empty_since (namespace, slot, cluster, physical, since) VALUES {rows} ON CONFLICT DO NOTHING"
+            );
+            let mut new = sqlx::query(&new).bind(namespace).bind(signed(now));
+            for former in some {
+                new = new.bind(signed(former.slot as u64));
+                new = new.bind(&former.cluster).bind(&former.physical);
+            }
+            new.execute(&self.pool).await?;
+        }
+        let since = |former: &FormerOwner| known.get(former).copied().unwrap_or(now);
+        Ok(empty.iter().map(|former| (former.clone(), since(former))).collect())
     }
 }

@@ -1,6 +1,8 @@
 //! What the store promises, over SQLite, and over PostgreSQL where `PANKO_POSTGRES` names one (`make postgres`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::time::{Duration, Instant};
+
 use panko_placement::{Change, Member, Participant, State};
 use panko_routing::SLOTS;
 use panko_routing::placement::MemberIndex;
@@ -194,6 +196,33 @@ async fn a_key_is_locked_by_one_until_its_time_is_over(fresh: Fresh) {
     assert_eq!(won, 1);
 }
 
+async fn no_start_waits_for_what_scans_write(fresh: Fresh) {
+    let store = &fresh.store;
+    let former =
+        |slot| FormerOwner { slot, cluster: "a".to_owned(), physical: "default".to_owned() };
+    let all: Vec<_> = (0..4 * SLOTS).map(former).collect();
+    let began = Instant::now();
+    let scan = tokio::spawn({
+        let (store, all) = (store.clone(), all.clone());
+        async move { store.found_empty("default", &all, 5).await.unwrap() }
+    });
+    let mut longest = Duration::ZERO;
+    while !scan.is_finished() {
+        let asked = Instant::now();
+        store.lock("default", "workflow:1", "one", 0, 9).await.unwrap();
+        longest = longest.max(asked.elapsed());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let all_of_it = began.elapsed();
+    assert!(longest * 2 < all_of_it, "{longest:?} of {all_of_it:?}");
+    assert_eq!(scan.await.unwrap().len(), all.len());
+    // What is not among them is empty no more.
+    let some = store.found_empty("default", &all[..1], 6).await.unwrap();
+    assert_eq!(some, [(all[0].clone(), 5)]);
+    let again = store.found_empty("default", &all, 7).await.unwrap();
+    assert!(again.iter().all(|(former, since)| *since == if *former == all[0] { 5 } else { 7 }));
+}
+
 async fn what_is_empty_is_so_since_it_was_found(fresh: Fresh) {
     let store = &fresh.store;
     let former =
@@ -258,6 +287,7 @@ over_both! {
     filters_are_remembered_with_what_they_said
     a_key_is_locked_by_one_until_its_time_is_over
     a_lock_is_shared_by_calls_to_one_member_until_the_last_has_left
+    no_start_waits_for_what_scans_write
     what_is_empty_is_so_since_it_was_found
 }
 
