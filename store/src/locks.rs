@@ -7,8 +7,8 @@ use sqlx::Row;
 use crate::sql::{SqlStore, signed, unsigned};
 use crate::{Error, FormerOwner, KeyLock, Shared, UnixMillis};
 
-/// How many rows one statement writes: while it does so, no start gets its lock from SQLite.
-const TOGETHER: usize = 200;
+/// How many rows are written at once: meanwhile no start gets its lock from SQLite.
+const TOGETHER: usize = 500;
 
 impl SqlStore {
     pub(crate) async fn lock_key(
@@ -120,7 +120,7 @@ impl SqlStore {
         empty: &[FormerOwner],
         now: UnixMillis,
     ) -> Result<Vec<(FormerOwner, UnixMillis)>, Error> {
-        // No transaction: on SQLite starts would wait for its end. Whoever releases a slot makes sure that its row is still
+        // Not in one transaction: on SQLite starts would wait for its end. Whoever releases a slot makes sure that its row is still
         // there, and rows that are half written only make it later.
         let rows = sqlx::query(
             "SELECT slot, cluster, physical, since FROM empty_since WHERE namespace = $1",
@@ -137,22 +137,19 @@ impl SqlStore {
         // Rows that stay are not touched: one that a start takes back meanwhile has to stay away.
         let gone: Vec<_> = known.keys().filter(|former| !still.contains(former)).collect();
         for some in gone.chunks(TOGETHER) {
-            let which = repeated(some.len(), " OR ", |n| {
-                format!("(slot = ${} AND cluster = ${} AND physical = ${})", n + 2, n + 3, n + 4)
-            });
-            let gone = format!("DELETE FROM empty_since WHERE namespace = $1 AND ({which})");
-            let mut gone = sqlx::query(&gone).bind(namespace);
+            let mut transaction = self.pool.begin().await?;
             for former in some {
-                gone = gone.bind(signed(former.slot as u64));
-                gone = gone.bind(&former.cluster).bind(&former.physical);
+                let gone = "DELETE FROM empty_since WHERE namespace = $1 AND slot = $2 AND cluster = $3 AND physical = $4";
+                let gone = sqlx::query(gone).bind(namespace).bind(signed(former.slot as u64));
+                let gone = gone.bind(&former.cluster).bind(&former.physical);
+                gone.execute(&mut *transaction).await?;
             }
-            gone.execute(&self.pool).await?;
+            transaction.commit().await?;
         }
         let new: Vec<_> = empty.iter().filter(|former| !known.contains_key(former)).collect();
         for some in new.chunks(TOGETHER) {
-            let rows = repeated(some.len(), ", ", |n| {
-                format!("($1, ${}, ${}, ${}, $2)", n + 3, n + 4, n + 5)
-            });
+            let row = |n| format!("($1, ${}, ${}, ${}, $2)", 3 * n + 3, 3 * n + 4, 3 * n + 5);
+            let rows = (0..some.len()).map(row).collect::<Vec<_>>().join(", ");
             let new = format!(
                 "INSERT INTO empty_since (namespace, slot, cluster, physical, since) VALUES {rows} ON CONFLICT DO NOTHING"
             );
@@ -166,9 +163,4 @@ impl SqlStore {
         let since = |former: &FormerOwner| known.get(former).copied().unwrap_or(now);
         Ok(empty.iter().map(|former| (former.clone(), since(former))).collect())
     }
-}
-
-/// Part of a statement for each of so many rows, of three values each.
-fn repeated(rows: usize, between: &str, part: impl Fn(usize) -> String) -> String {
-    (0..rows).map(|row| part(row * 3)).collect::<Vec<_>>().join(between)
 }

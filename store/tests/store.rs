@@ -1,7 +1,7 @@
 //! What the store promises, over SQLite, and over PostgreSQL where `PANKO_POSTGRES` names one (`make postgres`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use panko_placement::{Change, Member, Participant, State};
 use panko_routing::SLOTS;
@@ -286,20 +286,18 @@ async fn no_start_waits_for_what_scans_write(fresh: Fresh) {
     let store = &fresh.store;
     let former =
         |slot| FormerOwner { slot, cluster: "a".to_owned(), physical: "default".to_owned() };
-    let all: Vec<_> = (0..2 * SLOTS).map(former).collect();
-    let began = Instant::now();
+    let all: Vec<_> = (0..4 * SLOTS).map(former).collect();
     let scan = tokio::spawn({
         let (store, all) = (store.clone(), all.clone());
         async move { store.found_empty("default", &all, 5).await.unwrap() }
     });
-    let mut longest = Duration::ZERO;
+    let mut turns = 0;
     while !scan.is_finished() {
-        let asked = Instant::now();
         store.lock("default", "workflow:1", "one", 0, 9).await.unwrap();
-        longest = longest.max(asked.elapsed());
+        turns += 1;
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let all_of_it = began.elapsed();
-    assert!(longest * 3 < all_of_it, "{longest:?} of {all_of_it:?}");
+    assert!(turns > 3, "{turns} starts had their turn meanwhile");
     assert_eq!(scan.await.unwrap().len(), all.len());
     // What is not among them is empty no more.
     let some = store.found_empty("default", &all[..1], 6).await.unwrap();
