@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 use crate::operate::leftovers::{LeftoversArgs, leftovers};
+use crate::operate::rings;
 use crate::operate::schedules::{self, SchedulesVerb};
 use crate::operate::verbs::{
     ChangeVerb, ExplainArgs, FiltersArgs, HistoryArgs, NamespaceArgs, StatusArgs,
@@ -117,6 +118,9 @@ pub async fn run(panko: Panko) -> ExitCode {
         Verb::Status(Status::Leftovers(args)) => leftovers(&args, panko.output).await,
         Verb::Schedules(SchedulesVerb::List(args)) => schedules::list(&args, panko.output).await,
         Verb::Schedules(SchedulesVerb::Move(args)) => schedules::moved(&args, panko.output).await,
+        Verb::Change(ChangeVerb::Move(args)) if args.rings.by_ring => {
+            rings::run(&args, panko.output).await
+        }
         Verb::Change(verb) => {
             let (args, change) = verb.read();
             operate::change(&args, change, panko.output).await

@@ -73,7 +73,8 @@ pub async fn run(
     background.spawn(identify::watch(topology.clone(), placements.clone(), answers.clone()));
 
     let pools = Registry::new(config.limits.clone(), replicas.clone(), metrics.clone());
-    let admin = admin::Service::new(placements.clone(), topology.clone(), &replicas);
+    let admin =
+        admin::Service::new(placements.clone(), topology.clone(), &replicas, metrics.clone());
     let replica_service = replica_service::Service::new(pools.clone(), &replicas);
     let frontend = Arc::new(Frontend {
         topology,

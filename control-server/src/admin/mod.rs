@@ -22,15 +22,17 @@ use panko_placement::State;
 use panko_proto::v1::admin_service_server::{AdminService, AdminServiceServer};
 use panko_proto::v1::{
     ChangePlacementRequest, ChangePlacementResponse, ExplainRequest, ExplainResponse, FilterStatus,
-    ForgetFiltersRequest, ForgetFiltersResponse, GetPlacementRequest, GetPlacementResponse,
-    HistoryEntry, ListHistoryRequest, ListHistoryResponse, ListLeftoversRequest,
-    ListLeftoversResponse, ListSchedulesRequest, ListSchedulesResponse, MemberStatus,
-    MoveScheduleRequest, MoveScheduleResponse, VerifyRequest, VerifyResponse,
+    ForgetFiltersRequest, ForgetFiltersResponse, GetMetricsRequest, GetMetricsResponse,
+    GetPlacementRequest, GetPlacementResponse, HistoryEntry, ListHistoryRequest,
+    ListHistoryResponse, ListLeftoversRequest, ListLeftoversResponse, ListSchedulesRequest,
+    ListSchedulesResponse, MemberStatus, MoveScheduleRequest, MoveScheduleResponse, VerifyRequest,
+    VerifyResponse,
 };
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
 use crate::frontend::Starts;
+use crate::metrics::Metrics;
 use crate::placements::{Error, PlacementsHolder, now};
 use crate::replica_service::Guard;
 use crate::replicas::Replicas;
@@ -45,6 +47,7 @@ pub struct Service {
     placements: Arc<PlacementsHolder>,
     topology: Arc<Topology>,
     mover: Arc<Mover>,
+    metrics: Arc<Metrics>,
 }
 
 impl Service {
@@ -54,10 +57,11 @@ impl Service {
         placements: Arc<PlacementsHolder>,
         topology: Arc<Topology>,
         replicas: &Replicas,
+        metrics: Arc<Metrics>,
     ) -> InterceptedService<AdminServiceServer<Self>, Guard> {
         let starts = Starts::new(placements.clone(), replicas.server());
         let mover = Arc::new(Mover::new(placements.clone(), starts));
-        let service = Self { placements, topology, mover };
+        let service = Self { placements, topology, mover, metrics };
         InterceptedService::new(AdminServiceServer::new(service), Guard::new(replicas))
     }
 
@@ -196,5 +200,12 @@ impl AdminService for Service {
         request: Request<ListLeftoversRequest>,
     ) -> Result<Response<ListLeftoversResponse>, Status> {
         self.leftovers(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_metrics(
+        &self,
+        _request: Request<GetMetricsRequest>,
+    ) -> Result<Response<GetMetricsResponse>, Status> {
+        Ok(Response::new(GetMetricsResponse { text: self.metrics.encode() }))
     }
 }

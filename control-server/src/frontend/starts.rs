@@ -13,7 +13,7 @@ use panko_routing::placement::Starts::Direct;
 use panko_routing::{Key, Slot};
 use panko_store::FormerOwner;
 use tokio::time::Instant;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::reuse::Reuse;
 use super::second_chance::member;
@@ -143,7 +143,17 @@ impl Frontend {
         let patience = asked.map_or(PATIENCE, |asked| asked.mul_f64(0.8).min(PATIENCE));
         let (locked, end) = self.starts.lock(&target, patience, longest).await?;
         let place = self.place(namespace, &target, reopened.as_ref(), reuse.as_ref());
+        let began = Instant::now();
         let place = tokio::time::timeout_at(end, place).await.unwrap_or_else(|_| Err(late()));
+        let key = Key { kind: target.kind, id: &target.id };
+        let ended = |to: Option<usize>, answer: &Result<Bytes, Status>| {
+            let to = to.or_else(|| self.placements.owner(&namespace.name, &key));
+            let member = to.and_then(|to| namespace.members.get(to));
+            let (Some(member), true) = (member, call.method.creates_key) else { return };
+            let code = answer.as_ref().err().map_or(Code::Ok, Status::code);
+            self.metrics.starts.ended(&namespace.name, &member.name, code, began.elapsed());
+        };
+        let to = place.as_ref().ok().copied();
         let answer = match place.and_then(|to| member(namespace, to)) {
             Ok(member) => {
                 let left = end.saturating_duration_since(Instant::now());
@@ -153,6 +163,7 @@ impl Frontend {
                     return Err(late());
                 }
                 let answer = member.call(call.method, &call.caller, call.body.clone(), left).await;
+                ended(to, &answer);
                 if answer.as_ref().err().is_some_and(|s| !is_definite(s.code().into())) {
                     return answer;
                 }
@@ -161,7 +172,11 @@ impl Frontend {
                 }
                 answer
             }
-            Err(status) => Err(status),
+            Err(status) => {
+                let answer = Err(status);
+                ended(to, &answer);
+                answer
+            }
         };
         locked.unlock().await;
         answer

@@ -1,6 +1,7 @@
 //! What `/metrics` shows.
 
 pub mod pool;
+pub mod starts;
 pub mod verify;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -83,6 +84,8 @@ pub struct Metrics {
     filters: Gauge,
     acknowledged: Counter,
     refused: Counter,
+    /// Starts that a control server sends on.
+    pub starts: starts::Starts,
     /// What looks for duplicates have found.
     pub verify: verify::Verified,
 }
@@ -120,6 +123,7 @@ impl Metrics {
             filters: Gauge::default(),
             acknowledged: Counter::default(),
             refused: Counter::default(),
+            starts: starts::Starts::default(),
             verify: verify::Verified::default(),
         };
         metrics.register();
@@ -191,6 +195,7 @@ impl Metrics {
         );
         r.register("filter_streams", "Placement streams of filters", self.filters.clone());
         r.register("placement_acks", "Updates that filters route by", self.acknowledged.clone());
+        self.starts.register(r);
         self.verify.register(r);
         r.register("placement_nacks", "Updates that filters could not take", self.refused.clone());
     }

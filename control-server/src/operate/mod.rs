@@ -4,12 +4,14 @@
 //! * [`client`] — which control server is asked.
 //! * [`schedules`] — which there are, and their moves.
 //! * [`leftovers`] — what never ends.
+//! * [`rings`] — a move in steps, which goes back by itself.
 //! * [`wait`] — until a handover is done.
 //! * [`show`] — what is told; [`explained`] — of a key.
 
 mod client;
 mod explained;
 pub mod leftovers;
+pub mod rings;
 pub mod schedules;
 mod show;
 pub mod verbs;
