@@ -14,6 +14,7 @@ use crate::desired::Desired;
 use crate::operate::apply::ApplyArgs;
 use crate::operate::failback::FailbackArgs;
 use crate::operate::leftovers::{LeftoversArgs, leftovers};
+use crate::operate::rings;
 use crate::operate::schedules::{self, SchedulesVerb};
 use crate::operate::verbs::{
     ChangeVerb, ExplainArgs, FiltersArgs, HistoryArgs, NamespaceArgs, StatusArgs,
@@ -136,6 +137,9 @@ pub async fn run(panko: Panko) -> ExitCode {
         Verb::Status(Status::Leftovers(args)) => leftovers(&args, panko.output).await,
         Verb::Schedules(SchedulesVerb::List(args)) => schedules::list(&args, panko.output).await,
         Verb::Schedules(SchedulesVerb::Move(args)) => schedules::moved(&args, panko.output).await,
+        Verb::Change(ChangeVerb::Move(args)) if args.rings.by_ring => {
+            rings::run(&args, panko.output).await
+        }
         Verb::Change(verb) => {
             let (args, change) = verb.read();
             operate::change(&args, change, panko.output).await

@@ -82,6 +82,13 @@ pub struct Cluster {
     /// `callback.allowedAddresses` has to allow it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nexus_callback_url: Option<String>,
+    /// The ring in which `panko move --by-ring` reaches it: 0 goes first.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub ring: u32,
+}
+
+fn is_first(ring: &u32) -> bool {
+    *ring == 0
 }
 
 /// TLS to a cluster.

@@ -84,7 +84,7 @@ pub async fn run(
 
     let pools = Registry::new(config.limits.clone(), replicas.clone(), metrics.clone());
     let clusters = Cds::new(placements.clone(), config.peers.token()?);
-    let admin = admin::Service::new(placements.clone(), &replicas);
+    let admin = admin::Service::new(placements.clone(), &replicas, metrics.clone());
     let replica_service = replica_service::Service::new(pools.clone(), &replicas);
     let frontend = Frontend {
         topology: placements.topology(),

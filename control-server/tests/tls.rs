@@ -68,6 +68,7 @@ async fn call(address: std::net::SocketAddr, tls: Tls) -> Result<Bytes, Status> 
         tls: Some(tls),
         api_key_file: None,
         nexus_callback_url: None,
+        ring: 0,
     };
     let cluster = Cluster::new(&config).unwrap();
     let info = method(GET_SYSTEM_INFO).unwrap();
@@ -109,6 +110,7 @@ async fn a_file_that_is_no_certificate_is_named() {
         tls: Some(tls),
         api_key_file: None,
         nexus_callback_url: None,
+        ring: 0,
     };
     for text in ["", "-----BEGIN CERTIFICATE-----\n?"] {
         file(folder.path(), "ca.pem", text);

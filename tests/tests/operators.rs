@@ -107,6 +107,59 @@ async fn a_token_is_explained_and_what_each_filter_does() -> Result<()> {
     Ok(())
 }
 
+/// Starts one workflow after the other, whatever comes of it.
+async fn start_again_and_again(client: Client) {
+    for n in 0.. {
+        let client = client.clone();
+        tokio::spawn(async move {
+            let started = client.start(&format!("ring-{n}"), "nobody-polls").await;
+            drop(started);
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_goes_ring_by_ring_and_back_when_a_cluster_hangs() -> Result<()> {
+    let rings = vec!["c=1".parse().map_err(anyhow::Error::msg)?];
+    let three = options(Kind::Cli, &[("a", 1), ("b", 0), ("c", 0)])?;
+    let mut sandbox = start_with(&Options { clusters: 3, rings, ..three }).await?;
+    let operator = Operator::of(&sandbox)?;
+    let load = tokio::spawn(start_again_and_again(Client::new(sandbox.addresses().address)?));
+    let by_ring = ["move", "--by-ring", "--from", "a", "--share", "50%", "--soak", "5s"];
+    let to = |to: &'static str| [&by_ring[..], &["--to", to]].concat();
+
+    let plan = operator.run(&[&to("b,c")[..], &["--dry-run"]].concat()).await?;
+    let rings: Vec<_> =
+        plan.as_array().context("steps")?.iter().map(|step| &step["ring"]).collect();
+    ensure!(rings == [0, 0, 0, 1], "{plan}");
+    let steps = operator.run(&to("b,c")).await?;
+    let steps = steps.as_array().context("steps")?;
+    ensure!(steps.len() == 4, "{steps:?}");
+    for step in steps {
+        let b = &step["health"]["members"][0];
+        ensure!(b["member"] == "b" && b["starts"].as_f64() > Some(0.0), "{step}");
+        ensure!(b["failed"] == 0.0 && step["tripped"].is_null(), "{step}");
+    }
+    ensure!(operator.owned().await? == [2048, 1024, 1024], "{:?}", operator.owned().await?);
+
+    sandbox.hang_part("b", true)?;
+    let tripped = operator.run(&to("b")).await.err().context("b hangs")?.to_string();
+    ensure!(tripped.contains("starts at b have failed"), "{tripped}");
+    ensure!(tripped.contains("gone back to a"), "{tripped}");
+    ensure!(operator.owned().await? == [2048, 1024, 1024], "{:?}", operator.owned().await?);
+    sandbox.hang_part("b", false)?;
+
+    // One that answers, but not in time.
+    let strict = operator.run(&[&to("c")[..], &["--max-start-p99", "0s"]].concat()).await;
+    let strict = strict.err().context("no start takes no time")?.to_string();
+    ensure!(strict.contains("took longer") && strict.contains("gone back"), "{strict}");
+    ensure!(operator.owned().await? == [2048, 1024, 1024], "{:?}", operator.owned().await?);
+    load.abort();
+    sandbox.stop_all().await;
+    Ok(())
+}
+
 /// RFC 4648, section 4.
 fn base64(bytes: &[u8]) -> String {
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

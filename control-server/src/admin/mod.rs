@@ -26,17 +26,18 @@ use panko_proto::v1::admin_service_server::{AdminService, AdminServiceServer};
 use panko_proto::v1::{
     ApplyRequest, ApplyResponse, ChangePlacementRequest, ChangePlacementResponse,
     ExplainManyRequest, ExplainManyResponse, ExplainRequest, ExplainResponse, FailbackRequest,
-    FailbackResponse, FilterStatus, ForgetFiltersRequest, ForgetFiltersResponse,
-    GetPlacementRequest, GetPlacementResponse, HistoryEntry, ListHistoryRequest,
-    ListHistoryResponse, ListLeftoversRequest, ListLeftoversResponse, ListSchedulesRequest,
-    ListSchedulesResponse, MemberStatus, MoveScheduleRequest, MoveScheduleResponse, VerifyRequest,
-    VerifyResponse,
+    FailbackResponse, FilterStatus, ForgetFiltersRequest, ForgetFiltersResponse, GetMetricsRequest,
+    GetMetricsResponse, GetPlacementRequest, GetPlacementResponse, HistoryEntry,
+    ListHistoryRequest, ListHistoryResponse, ListLeftoversRequest, ListLeftoversResponse,
+    ListSchedulesRequest, ListSchedulesResponse, MemberStatus, MoveScheduleRequest,
+    MoveScheduleResponse, VerifyRequest, VerifyResponse,
 };
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
 use crate::apply;
 use crate::frontend::Starts;
+use crate::metrics::Metrics;
 use crate::placements::{Error, PlacementsHolder, now};
 use crate::replica_service::Guard;
 use crate::replicas::Replicas;
@@ -50,6 +51,7 @@ const ENTRIES: u32 = 50;
 pub struct Service {
     placements: Arc<PlacementsHolder>,
     mover: Arc<Mover>,
+    metrics: Arc<Metrics>,
 }
 
 impl Service {
@@ -58,10 +60,11 @@ impl Service {
     pub fn new(
         placements: Arc<PlacementsHolder>,
         replicas: &Replicas,
+        metrics: Arc<Metrics>,
     ) -> InterceptedService<AdminServiceServer<Self>, Guard> {
         let starts = Starts::new(placements.clone(), replicas.server());
         let mover = Arc::new(Mover::new(placements.clone(), starts));
-        let service = Self { placements, mover };
+        let service = Self { placements, mover, metrics };
         InterceptedService::new(AdminServiceServer::new(service), Guard::new(replicas))
     }
 
@@ -242,5 +245,12 @@ impl AdminService for Service {
         request: Request<FailbackRequest>,
     ) -> Result<Response<FailbackResponse>, Status> {
         self.failed_back(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_metrics(
+        &self,
+        _request: Request<GetMetricsRequest>,
+    ) -> Result<Response<GetMetricsResponse>, Status> {
+        Ok(Response::new(GetMetricsResponse { text: self.metrics.encode() }))
     }
 }

@@ -22,6 +22,9 @@ pub struct Options {
     /// A cluster's share of the new workflows (1 where nothing is said). May be repeated.
     #[arg(long = "weight", value_name = "CLUSTER=WEIGHT")]
     pub weights: Vec<For<u32>>,
+    /// A cluster's ring: `panko move --by-ring` reaches 0 first (0 where nothing is said). May be repeated.
+    #[arg(long = "ring", value_name = "CLUSTER=RING")]
+    pub rings: Vec<For<u32>>,
     /// How many control servers to run.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub control_servers: u8,
@@ -210,6 +213,12 @@ impl Options {
         };
         let default = if self.programs.server.is_some() { Kind::Server } else { Kind::Cli };
         said(Some(cluster)).or_else(|| said(None)).unwrap_or(default)
+    }
+
+    /// This cluster's ring.
+    #[must_use]
+    pub fn ring(&self, cluster: &str) -> u32 {
+        self.rings.iter().rev().find(|ring| ring.cluster == cluster).map_or(0, |ring| ring.value)
     }
 
     /// This cluster's share of the new workflows.

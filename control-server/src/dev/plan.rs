@@ -50,7 +50,7 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
     let config = Config {
         // Each control server has its own.
         listen: Listen::default(),
-        clusters: members.iter().zip(&clusters).map(|(name, c)| in_config(name, c)).collect(),
+        clusters: members.iter().zip(&clusters).map(|(n, c)| in_config(n, c, options)).collect(),
         namespaces: options.namespaces.iter().map(|n| namespace(n, members, options)).collect(),
         store: options
             .store
@@ -117,8 +117,9 @@ pub fn plan(options: &Options, data: &DataDir) -> Result<Plan, Error> {
 
 fn check_names(options: &Options, names: &[String]) -> Result<(), Error> {
     let weights = options.weights.iter().map(|weight| ("--weight", &weight.cluster));
+    let rings = options.rings.iter().map(|ring| ("--ring", &ring.cluster));
     let kinds = options.kinds.iter().filter_map(|k| Some(("--kind", k.cluster.as_ref()?)));
-    match weights.chain(kinds).find(|(_, cluster)| !names.contains(cluster)) {
+    match weights.chain(rings).chain(kinds).find(|(_, cluster)| !names.contains(cluster)) {
         None => Ok(()),
         Some((option, cluster)) => {
             Err(Error::UnknownCluster { option, cluster: cluster.clone(), known: names.to_vec() })
@@ -126,13 +127,14 @@ fn check_names(options: &Options, names: &[String]) -> Result<(), Error> {
     }
 }
 
-fn in_config(name: &str, cluster: &Cluster) -> config::Cluster {
+fn in_config(name: &str, cluster: &Cluster, options: &Options) -> config::Cluster {
     config::Cluster {
         name: name.to_owned(),
         address: cluster.address.to_string(),
         tls: None,
         api_key_file: None,
         nexus_callback_url: Some(format!("http://{}/nexus/callback", cluster.http)),
+        ring: options.ring(name),
     }
 }
 

@@ -13,7 +13,7 @@ use panko_routing::placement::Starts::Direct;
 use panko_routing::{Key, Slot};
 use panko_store::FormerOwner;
 use tokio::time::Instant;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::reuse::Reuse;
 use super::second_chance::member;
@@ -63,9 +63,19 @@ impl Frontend {
         let give_up = Instant::now() + patience;
         loop {
             let mut locked = self.starts.lock(&target, give_up, longest.min(LONGEST)).await?;
+            let began = Instant::now();
             let place = self.place(namespace, &target, reopened.as_ref(), reuse.as_ref());
             let place = tokio::time::timeout_at(locked.end(), place).await;
             let place = place.unwrap_or_else(|_| Err(late()));
+            let to = place.as_ref().ok().copied();
+            let ended = |answer: &Result<Bytes, Status>| {
+                let key = Key { kind: target.kind, id: &target.id };
+                let to = to.or_else(|| self.placements.owner(namespace, &key));
+                let member = to.and_then(|to| namespace.members.get(to));
+                let (Some(member), true) = (member, call.method.creates_key) else { return };
+                let code = answer.as_ref().err().map_or(Code::Ok, Status::code);
+                self.metrics.starts.ended(&namespace.name, &member.name, code, began.elapsed());
+            };
             let ready = match place.and_then(|to| member(namespace, to)) {
                 Ok(member) => locked.goes_to(member, longest).await.map(|goes| (member, goes)),
                 Err(status) => Err(status),
@@ -80,6 +90,7 @@ impl Frontend {
                 Ok((member, true)) => {
                     let answer = member.call(call.method, &call.caller, call.body.clone(), left);
                     let answer = answer.await;
+                    ended(&answer);
                     if answer.is_ok() && call.method.name == "DeleteSchedule" {
                         let end = locked.end();
                         self.delete_what_is_left(call, namespace, &target, end).await?;
@@ -93,7 +104,9 @@ impl Frontend {
                 Ok((_, false)) => locked.unlock(),
                 Err(status) => {
                     locked.unlock();
-                    return Err(status);
+                    let answer = Err(status);
+                    ended(&answer);
+                    return answer;
                 }
             }
             if Instant::now() > give_up {

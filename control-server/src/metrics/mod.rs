@@ -1,6 +1,7 @@
 //! What `/metrics` shows.
 
 pub mod pool;
+pub mod starts;
 pub mod verify;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,6 +92,8 @@ pub struct Metrics {
     acknowledged: Counter,
     refused: Counter,
     fenced: Family<MemberLabels, Gauge>,
+    /// Starts that a control server sends on.
+    pub starts: starts::Starts,
     /// What looks for duplicates have found.
     pub verify: verify::Verified,
 }
@@ -129,6 +132,7 @@ impl Metrics {
             acknowledged: Counter::default(),
             refused: Counter::default(),
             fenced: Family::default(),
+            starts: starts::Starts::default(),
             verify: verify::Verified::default(),
         };
         metrics.register();
@@ -200,6 +204,7 @@ impl Metrics {
         );
         r.register("filter_streams", "Placement streams of filters", self.filters.clone());
         r.register("placement_acks", "Updates that filters route by", self.acknowledged.clone());
+        self.starts.register(r);
         self.verify.register(r);
         r.register("placement_nacks", "Updates that filters could not take", self.refused.clone());
         r.register("member_fenced", "Members that are given up: 1", self.fenced.clone());

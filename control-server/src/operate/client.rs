@@ -1,7 +1,10 @@
 //! The control server that operators ask: the first of the configuration's that answers.
 
-use panko_proto::v1::ListHistoryRequest;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use panko_proto::v1::admin_service_client::AdminServiceClient;
+use panko_proto::v1::{GetMetricsRequest, ListHistoryRequest};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
@@ -9,6 +12,9 @@ use tonic::{Code, Request, Status};
 
 use crate::config::Config;
 use crate::replicas::{self, Token};
+
+/// How long a control server has to tell its metrics.
+const DEADLINE: Duration = Duration::from_secs(2);
 
 /// A connection to a control server.
 pub struct Client {
@@ -29,17 +35,37 @@ impl Interceptor for Shows {
     }
 }
 
+/// Where the control servers are.
+fn addresses(config: &Config) -> Vec<String> {
+    match config.peers.addresses.as_slice() {
+        [] => vec![config.listen.grpc.to_string()],
+        all => all.to_vec(),
+    }
+}
+
+/// What `/metrics` of each control server shows at this moment, by its address; those that do not answer are left out.
+pub async fn metrics(config: &Config) -> anyhow::Result<BTreeMap<String, String>> {
+    let token = replicas::token(&config.peers)?;
+    let mut all = BTreeMap::new();
+    for address in addresses(config) {
+        let channel = replicas::connect(&address)?;
+        let mut admin = AdminServiceClient::with_interceptor(channel, Shows(token.clone()));
+        let asked = tokio::time::timeout(DEADLINE, admin.get_metrics(GetMetricsRequest {}));
+        if let Ok(Ok(answer)) = asked.await {
+            all.insert(address, answer.into_inner().text);
+        }
+    }
+    anyhow::ensure!(!all.is_empty(), "no control server tells its metrics; does one run?");
+    Ok(all)
+}
+
 impl Client {
     /// Connects to one that answers.
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
-        let own = [config.listen.grpc.to_string()];
-        let addresses: &[String] = match config.peers.addresses.as_slice() {
-            [] => &own,
-            all => all,
-        };
+        let addresses = addresses(config);
         let token = replicas::token(&config.peers)?;
         let mut problems = Vec::new();
-        for address in addresses {
+        for address in &addresses {
             let channel = replicas::connect(address)?;
             let mut admin = AdminServiceClient::with_interceptor(channel, Shows(token.clone()));
             // No namespace has an empty name: whoever answers so is one, and lets us in.

@@ -7,6 +7,7 @@
 //! * [`schedules`] — which there are, and their moves.
 //! * [`leftovers`] — what never ends.
 //! * [`explain`] — where calls on keys go.
+//! * [`rings`] — a move in steps, which goes back by itself.
 //! * [`wait`] — until a handover is done.
 //! * [`show`] — what is told; [`explained`] — of a key.
 
@@ -16,6 +17,7 @@ mod explain;
 mod explained;
 pub mod failback;
 pub mod leftovers;
+pub mod rings;
 pub mod schedules;
 mod show;
 pub mod verbs;

@@ -11,6 +11,7 @@ use panko_proto::v1::change_placement_request::Change;
 use panko_proto::v1::{Move, Nothing, Weight};
 use panko_routing::SLOTS;
 
+use super::rings::RingArgs;
 use crate::cli::ConfigArgs;
 
 /// Which namespace.
@@ -71,7 +72,7 @@ pub enum ChangeVerb {
     Rebalance(ChangeArgs),
     /// Move some slots from one member to another.
     #[command(
-        after_help = "Example:\n  panko move --from a --to b --share 10%\n  panko move --from a --to b --slots 16"
+        after_help = "Example:\n  panko move --from a --to b --share 10%\n  panko move --from a --to b --slots 16\n  panko move --by-ring --from a --to b,c --share 50% --soak 60s"
     )]
     Move(MoveArgs),
     /// End the handover under way: everything stays as it was.
@@ -113,10 +114,10 @@ pub struct WeightArgs {
 pub struct MoveArgs {
     /// The member that gives them.
     #[arg(long, value_name = "MEMBER")]
-    from: String,
-    /// The member that gets them.
-    #[arg(long, value_name = "MEMBER")]
-    to: String,
+    pub from: String,
+    /// The member that gets them; with --by-ring there may be several, with commas between them.
+    #[arg(long, value_name = "MEMBER", value_delimiter = ',', required = true)]
+    pub to: Vec<String>,
     /// How many of the 4096.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SLOTS as i64))]
     slots: Option<u32>,
@@ -124,7 +125,18 @@ pub struct MoveArgs {
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     share: Option<f64>,
     #[command(flatten)]
-    change: ChangeArgs,
+    pub rings: RingArgs,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+impl MoveArgs {
+    /// How many slots are to be moved.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        let share = self.share.map(|percent| (percent / 100.0 * SLOTS as f64).round() as u32);
+        self.slots.or(share).unwrap_or(0).max(1)
+    }
 }
 
 fn percent(text: &str) -> Result<f64, String> {
@@ -148,10 +160,10 @@ impl ChangeVerb {
             Self::Drain(args) => (args.change, Change::Drain(args.member)),
             Self::Failover(args) => (args.change, Change::Failover(args.member)),
             Self::Rebalance(args) => (args, Change::Rebalance(Nothing {})),
-            Self::Move(MoveArgs { from, to, slots, share, change }) => {
-                let share = share.map(|percent| (percent / 100.0 * SLOTS as f64).round() as u32);
-                let slots = slots.or(share).unwrap_or(0).max(1);
-                (change, Change::Move(Move { from, to, slots }))
+            Self::Move(args) => {
+                let slots = args.slots();
+                let MoveArgs { from, to, change, .. } = args;
+                (change, Change::Move(Move { from, to: to.join(","), slots }))
             }
             Self::Cancel(args) => (args, Change::Cancel(Nothing {})),
             Self::Reverse(args) => (args, Change::Reverse(Nothing {})),
