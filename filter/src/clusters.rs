@@ -54,18 +54,12 @@ impl Clusters {
     }
 }
 
-/// The clusters, and their chains, of all members that calls may go to: owners of slots, and those that are known by a UUID.
+/// The clusters, and their chains, of all members: one that owns nothing yet may be about to.
 fn wanted(placements: &Placements) -> BTreeSet<String> {
-    let mut wanted = BTreeSet::new();
-    for placement in placements.iter() {
-        let owners: BTreeSet<_> =
-            placement.slots().iter().map(|owner| usize::from(owner.0)).collect();
-        for (at, member) in placement.members().iter().enumerate() {
-            if member.uuid.is_some() || owners.contains(&at) {
-                wanted.insert(member.cluster.to_string());
-                wanted.insert(format!("{CHAIN}{}", member.cluster));
-            }
-        }
-    }
-    wanted
+    let members = placements.iter().flat_map(|placement| placement.members());
+    let names = members.flat_map(|member| {
+        let cluster = &member.cluster;
+        [cluster.to_string(), format!("{CHAIN}{cluster}")]
+    });
+    names.collect()
 }

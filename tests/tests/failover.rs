@@ -120,7 +120,7 @@ async fn a_cluster_that_is_gone_is_fenced_and_comes_back_after_a_scan() -> Resul
     let missing = metadata.get("panko-missing-clusters").and_then(|v| v.to_str().ok());
     ensure!(missing == Some("a"), "{metadata:?}");
     let told = operator.run(&["explain", "--workflow-id", only]).await?;
-    ensure!(told["members"][0]["says"].to_string().contains("fenced"), "{told}");
+    ensure!(told["members"][0]["marks"].to_string().contains("fenced"), "{told}");
     let gone = operator.run(&["failback", "a"]).await.expect_err("it is down");
     ensure!(gone.to_string().contains("stays fenced"), "{gone}");
     let given = operator.run(&["move", "--from", "b", "--to", "a", "--slots", "1"]).await;
