@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 use crate::placements::{By, Error, PlacementsHolder};
-use crate::topology::{Member, VirtualNamespace};
+use crate::topology::{Member, Topology, VirtualNamespace};
 
 /// Between two looks at what has been noted.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -50,6 +50,14 @@ impl Health {
             (false, Said::Answered(_)) => *said = Said::Silent(now),
             (false, Said::Silent(_)) => {}
         }
+    }
+
+    /// Forgets members that are none any more.
+    fn keep(&self, topology: &Topology) {
+        self.lock().retain(|(namespace, member), _| {
+            let of = topology.namespace(namespace);
+            of.is_some_and(|of| of.members.iter().any(|own| own.name == *member))
+        });
     }
 
     /// The member that has been silent for `limit`, if it is the only one and all others have answered lately.
@@ -94,10 +102,9 @@ pub async fn watch(
         tokio::time::sleep(INTERVAL).await;
         let lead = leads.borrow().clone();
         let topology = placements.topology();
+        health.keep(&topology);
+        metrics.members_fenced(&topology);
         for namespace in topology.namespaces() {
-            for member in &namespace.members {
-                metrics.member_fenced(&namespace.name, &member.name, member.is_fenced());
-            }
             let Some(lead) = &lead else { continue };
             if let Err(error) = give_up(&placements, namespace, &health, lead).await {
                 tracing::warn!(namespace = %namespace.name, %error, "a member is silent and not given up");
@@ -138,7 +145,6 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::topology::Topology;
 
     const THREE: &str = "
 clusters:

@@ -72,7 +72,8 @@ impl State {
         let now = host::now();
         let placements = self.placements.borrow();
         if !self.clusters.borrow().are_complete() {
-            host::tick_after(CLUSTERS_AGAIN);
+            // The root context looks again, by its tick.
+            due.routes();
             *self.due.borrow_mut() = Some(due);
             return;
         }
@@ -94,7 +95,11 @@ impl State {
 
     /// Looks whether Envoy has the clusters of the placements, if it is not known to. For the root context.
     pub fn look_for_clusters(&self) {
-        self.clusters.borrow_mut().look(&self.placements.borrow());
+        let mut clusters = self.clusters.borrow_mut();
+        clusters.look(&self.placements.borrow());
+        if !clusters.are_complete() {
+            host::tick_after(CLUSTERS_AGAIN);
+        }
     }
 
     /// Names an RPC that this release does not know in Envoy's log, each once.

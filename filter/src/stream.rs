@@ -39,12 +39,12 @@ pub struct PlacementStream {
 pub struct Due {
     stream: u32,
     ack: Ack,
-    /// Whether it was said that it waits for calls only.
+    /// Whether it was said that it waits.
     waits: bool,
 }
 
 impl Due {
-    /// It waits for calls only: says once that the filter routes by the update.
+    /// It has to wait: says once that the filter routes by the update.
     pub fn routes(&mut self) {
         if !self.waits {
             self.waits = true;

@@ -111,13 +111,6 @@ impl Participants {
         }
     }
 
-    /// An operator says that all of a node are gone for good. Returns whether there was any.
-    pub fn forget(&mut self, node: &str) -> bool {
-        let before = self.all.len();
-        self.all.retain(|participant, _| participant.node != node);
-        self.all.len() < before
-    }
-
     /// Everybody, and what they have said.
     pub fn iter(&self) -> impl Iterator<Item = (&Participant, &Said)> {
         self.all.iter()
@@ -148,11 +141,6 @@ impl Participants {
     #[must_use]
     pub fn routed_since(&self, version: u64) -> Option<Routed> {
         self.behind(version).next().is_none().then_some(Routed(version))
-    }
-
-    /// Forgets those that are gone and whose calls are over for certain.
-    pub fn tidy(&mut self, now: Millis) {
-        self.all.retain(|_, said| said.gone_until.is_none_or(|until| until > now));
     }
 }
 
@@ -190,8 +178,6 @@ mod tests {
         all.came(vm(2, 1), 500);
         all.acknowledged(&vm(2, 1), 7);
         assert_eq!(all.quiet_since(7, 100), Some(Quiet(7)), "the wait begins once");
-        all.tidy(100);
-        assert_eq!(all.iter().count(), 2);
     }
 
     #[test]
@@ -209,13 +195,5 @@ mod tests {
         assert_eq!(all.routed_since(8), None, "the new one has said nothing");
         all.routes(&vm(2, 0), 9);
         assert_eq!(all.routed_since(9), Some(Routed(9)), "the old one sends nothing more");
-    }
-
-    #[test]
-    fn one_that_is_forgotten_blocks_nothing() {
-        let mut all = Participants::default();
-        all.came(vm(1, 0), 0);
-        assert!(all.forget("envoy-1") && !all.forget("envoy-1"));
-        assert!(all.quiet_since(7, 0).is_some());
     }
 }

@@ -34,14 +34,6 @@ impl State {
             own.partition(|(_, slot)| slot.former.contains(&to));
         before.into_iter().chain(others).take(count).map(|(number, _)| (number, to)).collect()
     }
-
-    /// The moves that take back the last handovers of slots that one member got from another.
-    #[must_use]
-    pub fn back(&self, from: MemberIndex, to: MemberIndex) -> Moves {
-        let slots = self.slots.iter().enumerate();
-        let got = slots.filter(|(_, slot)| slot.owner == to && slot.former.contains(&from));
-        got.map(|(number, _)| (number, from)).collect()
-    }
 }
 
 #[cfg(test)]
@@ -108,7 +100,9 @@ mod tests {
         assert_eq!(after.counts()[0].owned, 0);
         let mut back = after.clone();
         for other in [1, 2] {
-            let moves = back.back(MemberIndex(0), MemberIndex(other));
+            let (a, other) = (MemberIndex(0), MemberIndex(other));
+            let got = back.slots.iter().filter(|s| s.owner == other && s.former.contains(&a));
+            let moves = back.moves(other, a, got.count());
             back = moved(&back, moves);
         }
         let owners = |state: &State| state.slots.iter().map(|s| s.owner).collect::<Vec<_>>();

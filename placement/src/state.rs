@@ -82,6 +82,16 @@ impl State {
         Self { version: 1, members, slots, handover: None }
     }
 
+    /// Whether positions mean the same members here and there.
+    #[must_use]
+    pub fn has_the_members_of(&self, other: &Self) -> bool {
+        let names = |state: &Self| {
+            let name = |m: &Member| (m.cluster.clone(), m.namespace.clone());
+            state.members.iter().map(name).collect::<Vec<_>>()
+        };
+        names(self) == names(other)
+    }
+
     /// The position of a member.
     #[must_use]
     pub fn position(&self, cluster: &str, namespace: &str) -> Option<MemberIndex> {

@@ -28,6 +28,8 @@ struct Failback {
     placements: Arc<PlacementsHolder>,
     namespace: Arc<VirtualNamespace>,
     member: MemberIndex,
+    /// The placement in which it has this position.
+    read: Arc<State>,
     request: FailbackRequest,
 }
 
@@ -36,15 +38,14 @@ impl Service {
         &self,
         request: FailbackRequest,
     ) -> Result<FailbackResponse, Status> {
-        let namespace = self.namespace(&request.namespace)?.clone();
-        let state = self.placements.current(&request.namespace).await.map_err(status)?;
+        let (namespace, state) = self.stands(&request.namespace).await?;
         let member = find(&state, &request.member);
         let member = member.map_err(|_| no_member(&state, &request.member))?;
         if !state.is_fenced(member) {
             return Err(status(Refused::NotFenced(request.member).into()));
         }
         let placements = self.placements.clone();
-        let failback = Failback { placements, namespace, member, request };
+        let failback = Failback { placements, namespace, member, read: state, request };
         // To its end, whether or not the operator waits: else starts go on looking at what has no scan.
         let done = tokio::spawn(failback.run());
         done.await.map_err(|_| Status::internal("the failback failed; run it again"))?
@@ -91,8 +92,7 @@ impl Failback {
     async fn look_again(&self) -> Result<u64, Status> {
         let what = format!("starts look at {} again", self.request.member);
         let look = |_: &State| Ok(Change::LookAgain(self.member));
-        let state = match self.placements.change(&self.namespace.name, self.by(), &what, look).await
-        {
+        let state = match self.change(&what, look).await {
             Err(Error::Refused(Refused::Nothing)) => {
                 self.placements.current(&self.namespace.name).await
             }
@@ -153,12 +153,20 @@ impl Failback {
         Ok(())
     }
 
+    async fn change(
+        &self,
+        what: &str,
+        change: impl FnMut(&State) -> Result<Change, Error> + Send,
+    ) -> Result<Arc<State>, Error> {
+        let name = &self.namespace.name;
+        self.placements.change_of(name, &self.read, self.by(), what, change).await
+    }
+
     async fn unfence(&self, looked_at: u64, quiet: Quiet) -> Result<Arc<State>, Status> {
         let what = format!("{} has been scanned, and is not fenced any more", self.request.member);
         let cleared = Cleared { member: self.member, looked_at, quiet };
         let unfence = |_: &State| Ok(Change::Unfence(cleared));
-        let name = &self.namespace.name;
-        self.placements.change(name, self.by(), &what, unfence).await.map_err(status)
+        self.change(&what, unfence).await.map_err(status)
     }
 
     /// Starts look away from it again, unless another failback has them look.
@@ -171,9 +179,10 @@ impl Failback {
                 false => Err(Refused::Nothing.into()),
             }
         };
-        let name = &self.namespace.name;
-        match self.placements.change(name, self.by(), &what, fence).await {
-            Err(Error::Refused(Refused::Nothing)) => self.placements.current(name).await,
+        match self.change(&what, fence).await {
+            Err(Error::Refused(Refused::Nothing)) => {
+                self.placements.current(&self.namespace.name).await
+            }
             done => done,
         }
         .map_err(status)

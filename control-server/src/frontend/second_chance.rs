@@ -67,7 +67,7 @@ impl Frontend {
     /// Whether a key's slot has this owner and no other has had it.
     fn is_settled(&self, namespace: &VirtualNamespace, target: &Target, owner: usize) -> bool {
         let number = Key { kind: target.kind, id: &target.id }.slot().index();
-        let state = self.placements.state(&namespace.name);
+        let state = self.placements.state(&namespace.name).filter(|state| namespace.fits(state));
         let slot = state.as_ref().and_then(|state| state.slots.get(number));
         slot.is_some_and(|slot| {
             usize::from(slot.owner.0) == owner && slot.starts() == Starts::Direct

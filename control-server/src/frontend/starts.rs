@@ -215,7 +215,7 @@ impl Frontend {
         };
         let what = format!("slot {number} may have workflows on {}", member.cluster);
         let claim = |_: &State| Ok(Change::Claim(number, to));
-        match self.placements.change(&namespace.name, by, &what, claim).await {
+        match self.placements.change_of(&namespace.name, state, by, &what, claim).await {
             Ok(_) | Err(Error::Refused(Refused::Nothing)) => Ok(true),
             Err(error) => Err(unavailable(error)),
         }

@@ -4,6 +4,7 @@ pub mod pool;
 pub mod starts;
 pub mod verify;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -15,6 +16,7 @@ use prometheus_client::registry::Registry;
 use tonic::Code;
 
 use crate::pool::limits::Full;
+use crate::topology::Topology;
 
 /// Labels of what is counted by pool.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -92,6 +94,7 @@ pub struct Metrics {
     acknowledged: Counter,
     refused: Counter,
     fenced: Family<MemberLabels, Gauge>,
+    fenced_shown: Mutex<HashSet<MemberLabels>>,
     /// Starts that a control server sends on.
     pub starts: starts::Starts,
     /// What looks for duplicates have found.
@@ -132,6 +135,7 @@ impl Metrics {
             acknowledged: Counter::default(),
             refused: Counter::default(),
             fenced: Family::default(),
+            fenced_shown: Mutex::default(),
             starts: starts::Starts::default(),
             verify: verify::Verified::default(),
         };
@@ -251,10 +255,19 @@ impl Metrics {
         self.looks_refused.inc();
     }
 
-    /// Whether a member has been given up.
-    pub fn member_fenced(&self, namespace: &str, member: &str, fenced: bool) {
-        let (namespace, member) = (namespace.to_owned(), member.to_owned());
-        self.fenced.get_or_create(&MemberLabels { namespace, member }).set(i64::from(fenced));
+    /// Which members have been given up. Of those that are none any more nothing is shown.
+    pub fn members_fenced(&self, topology: &Topology) {
+        let mut shown = self.fenced_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut *shown);
+        for namespace in topology.namespaces() {
+            for member in &namespace.members {
+                let (namespace, name) = (namespace.name.to_string(), member.name.to_string());
+                let labels = MemberLabels { namespace, member: name };
+                self.fenced.get_or_create(&labels).set(i64::from(member.is_fenced()));
+                shown.insert(labels);
+            }
+        }
+        before.difference(&shown).for_each(|gone| drop(self.fenced.remove(gone)));
     }
 
     /// A filter's stream began.

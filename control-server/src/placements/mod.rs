@@ -212,6 +212,23 @@ impl PlacementsHolder {
         Some(usize::from(owner.0))
     }
 
+    /// Like [`PlacementsHolder::change`], where the change names members by their positions in the placement that was
+    /// `read`: fails if they are others by then.
+    pub async fn change_of(
+        &self,
+        namespace: &str,
+        read: &State,
+        by: By<'_>,
+        what: &str,
+        mut change: impl FnMut(&State) -> Result<Change, Error> + Send,
+    ) -> Result<Arc<State>, Error> {
+        let same = |now: &State| match now.has_the_members_of(read) {
+            true => change(now),
+            false => Err(panko_store::Error::Conflict(namespace.to_owned()).into()),
+        };
+        self.change(namespace, by, what, same).await
+    }
+
     /// Changes a placement as the store has it by then. `change` is asked again when another change came
     /// first. Returns the placement after it.
     pub async fn change(

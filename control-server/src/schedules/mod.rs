@@ -177,7 +177,7 @@ impl Mover {
             };
             let what = format!("slot {slot} may have schedules on another member");
             let claim = |_: &State| Ok(Change::Claim(slot, member));
-            match self.placements.change(&namespace.name, by, &what, claim).await {
+            match self.placements.change_of(&namespace.name, state, by, &what, claim).await {
                 Ok(state) => version = state.version,
                 Err(Error::Refused(Refused::Nothing)) => {}
                 Err(error) => return Err(unavailable(error)),
