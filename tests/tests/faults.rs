@@ -164,7 +164,8 @@ impl Stage {
         tokio::time::sleep(SECOND).await;
 
         self.clients.during("… while former owners are released").await?;
-        self.begin_move(0, 1).await?;
+        // With this one each has as many as at the beginning of the round.
+        self.begin_move(2, 1).await?;
         self.completed().await?;
         let before = self.former().await?;
         until("a scan has released some", 30 * SECOND, async || {
