@@ -47,7 +47,7 @@ impl Placements {
         metrics: Arc<Metrics>,
         replicas: &Replicas,
     ) -> InterceptedService<PlacementServiceServer<Self>, Guard> {
-        let roll = Roll::new(holder.store().clone());
+        let roll = Roll::new(holder.clone());
         let server = PlacementServiceServer::new(Self { holder, roll, metrics });
         InterceptedService::new(server, Guard::new(replicas))
     }
@@ -66,7 +66,6 @@ impl PlacementService for Placements {
         // One update on its way is enough: the filter acknowledges it before the next.
         let (to_filter, updates) = mpsc::channel(1);
         let stream = FilterStream {
-            holder: self.holder.clone(),
             roll: self.roll.clone(),
             placements: self.holder.subscribe(),
             from_filter,
@@ -84,7 +83,6 @@ impl PlacementService for Placements {
 
 /// One filter's stream.
 struct FilterStream {
-    holder: Arc<PlacementsHolder>,
     roll: Roll,
     placements: tokio::sync::watch::Receiver<Snapshot>,
     from_filter: Streaming<FilterMessage>,
@@ -115,7 +113,6 @@ impl FilterStream {
         let filter = Participant { node, process, vm };
         // Known before it is told anything; and what it is told first is read after that.
         self.roll.came(&filter).await.map_err(unavailable)?;
-        self.holder.refresh().await.map_err(unavailable)?;
         self.update().await?;
         let mut seen = tokio::time::interval_at(Instant::now() + SEEN, SEEN);
         loop {

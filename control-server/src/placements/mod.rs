@@ -11,6 +11,8 @@
 pub mod begin;
 pub mod delta;
 pub mod drive;
+#[cfg(test)]
+mod fixture;
 pub mod follow;
 mod learn;
 pub mod roll;
