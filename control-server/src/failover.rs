@@ -160,7 +160,7 @@ namespaces:
     #[tokio::test(start_paused = true)]
     async fn one_that_is_silent_is_gone_when_all_others_answer() {
         let config = Config::parse(THREE, Path::new("panko.yaml")).unwrap();
-        let topology = Topology::new(&config.clusters, &config.namespaces, None).unwrap();
+        let topology = Topology::new(&config.clusters, &config.namespaces, None);
         let namespace = topology.namespace("default").unwrap();
         let health = Health::default();
         let limit = Duration::from_secs(60);

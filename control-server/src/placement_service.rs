@@ -10,6 +10,7 @@ use panko_placement::Participant;
 use panko_proto::v1::placement_service_server::{PlacementService, PlacementServiceServer};
 use panko_proto::v1::{Ack, FilterMessage, Hello, PlacementUpdate, Routes, filter_message};
 use panko_routing::Placement;
+use panko_store::Store;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
@@ -29,6 +30,9 @@ const PROTOCOL: u32 = 1;
 /// one that counts as gone is forgotten.
 const SEEN: Duration = Duration::from_secs(15);
 
+/// How many updates are kept that a filter has not acknowledged.
+const MOST_SENT: usize = 64;
+
 /// How soon a filter that could not take an update is sent all of it.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -47,7 +51,7 @@ impl Placements {
         metrics: Arc<Metrics>,
         replicas: &Replicas,
     ) -> InterceptedService<PlacementServiceServer<Self>, Guard> {
-        let roll = Roll::new(holder.store().clone());
+        let roll = Roll::new(holder.clone());
         let server = PlacementServiceServer::new(Self { holder, roll, metrics });
         InterceptedService::new(server, Guard::new(replicas))
     }
@@ -66,7 +70,7 @@ impl PlacementService for Placements {
         // One update on its way is enough: the filter acknowledges it before the next.
         let (to_filter, updates) = mpsc::channel(1);
         let stream = FilterStream {
-            holder: self.holder.clone(),
+            store: self.holder.store().clone(),
             roll: self.roll.clone(),
             placements: self.holder.subscribe(),
             from_filter,
@@ -84,7 +88,7 @@ impl PlacementService for Placements {
 
 /// One filter's stream.
 struct FilterStream {
-    holder: Arc<PlacementsHolder>,
+    store: Arc<dyn Store>,
     roll: Roll,
     placements: tokio::sync::watch::Receiver<Snapshot>,
     from_filter: Streaming<FilterMessage>,
@@ -115,7 +119,6 @@ impl FilterStream {
         let filter = Participant { node, process, vm };
         // Known before it is told anything; and what it is told first is read after that.
         self.roll.came(&filter).await.map_err(unavailable)?;
-        self.holder.refresh().await.map_err(unavailable)?;
         self.update().await?;
         let mut seen = tokio::time::interval_at(Instant::now() + SEEN, SEEN);
         loop {
@@ -176,6 +179,10 @@ impl FilterStream {
         };
         self.last = Some(placements.clone());
         self.sent.push_back((self.nonce, placements));
+        // What is acknowledged counts for all before it, so the oldest can be spared.
+        if self.sent.len() > MOST_SENT {
+            self.sent.pop_front();
+        }
         let gone = |_| Status::cancelled("the filter has gone");
         self.to_filter.send(Ok(update)).await.map_err(gone)
     }
@@ -225,8 +232,7 @@ impl FilterStream {
             if self.acknowledged.get(namespace).is_some_and(|known| *known >= version) {
                 continue;
             }
-            let store = self.holder.store();
-            store.routes(filter, namespace, version).await.map_err(unavailable)?;
+            self.store.routes(filter, namespace, version).await.map_err(unavailable)?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use tonic::Status;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::caller::Caller;
-use crate::cluster::{self, Cluster, translated};
+use crate::cluster::{Cluster, translated};
 use crate::config::{self, Failover, MissingMember, NamespaceChanges};
 use crate::nexus_callback;
 use generation::Generation;
@@ -175,22 +175,21 @@ impl VirtualNamespace {
 
 impl Topology {
     /// Prepares what a configuration names. Nothing is called yet. What is the same as `before` is taken from there,
-    /// with its connections.
+    /// with its connections. A cluster that cannot be used from here answers UNAVAILABLE.
     pub fn new(
         clusters: &[config::Cluster],
         namespaces: &[config::Namespace],
         before: Option<&Self>,
-    ) -> Result<Self, cluster::Error> {
+    ) -> Self {
         let clusters: Vec<_> = clusters
             .iter()
             .map(|cluster| {
-                let mut known = before.into_iter().flat_map(|before| &before.clusters);
-                match known.find(|known| known.config() == cluster) {
-                    Some(known) => Ok(known.clone()),
-                    None => Cluster::new(cluster).map(Arc::new),
-                }
+                let known = before.into_iter().flat_map(|before| &before.clusters);
+                let mut usable = known.filter(|known| known.is_usable());
+                let known = usable.find(|known| known.config() == cluster).cloned();
+                known.unwrap_or_else(|| Arc::new(Cluster::or_silent(cluster)))
             })
-            .collect::<Result<_, _>>()?;
+            .collect();
         let places = || {
             namespaces.iter().flat_map(|namespace| {
                 let name = namespace.name.as_str();
@@ -235,7 +234,7 @@ impl Topology {
             let known = before.filter(|before| before.is_the_same(&new)).cloned();
             built.insert(namespace.name.clone(), known.unwrap_or_else(|| Arc::new(new)));
         }
-        Ok(Self { clusters, namespaces: built })
+        Self { clusters, namespaces: built }
     }
 
     /// Makes a namespace anew: something of its members is otherwise than before, and whoever goes by them is to look again.

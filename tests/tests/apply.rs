@@ -168,6 +168,17 @@ async fn what_cannot_be_applied_is_told_and_changes_nothing() -> Result<()> {
     let told = problem(&file).await?;
     ensure!(told.contains("orders on c") && told.contains("is its address right"), "{told}");
 
+    // An address that leads to another cluster, and one that two have.
+    let mut file = File::with_c(&sandbox, 1)?;
+    file.config.clusters[0].address = file.config.clusters[1].address.clone();
+    let told = problem(&file).await?;
+    ensure!(told.contains("orders on a: it is another namespace"), "{told}");
+    ensure!(told.contains("is the same namespace as"), "{told}");
+    let mut file = File::of(&sandbox)?;
+    file.config.clusters[0].address = "127.0.0.1:1".to_owned();
+    let told = problem(&file).await?;
+    ensure!(told.contains("orders on a") && told.contains("is its address right"), "{told}");
+
     let mut file = File::of(&sandbox)?;
     file.config.namespaces[0].name = "other".to_owned();
     let told = problem(&file).await?;

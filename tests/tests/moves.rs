@@ -144,8 +144,15 @@ async fn all_restarts_at_once_and_the_store_knows_everything() -> Result<()> {
     let file = file.path().to_str().context("a path")?;
     let by_placement =
         async || operator.run(&["explain", "--workflow-id-file", file, "--no-look"]).await;
-    let by_clusters =
-        async || operator.run(&["explain", "--workflow-id", "id-1", "--workflow-id", "id-2"]).await;
+    let by_clusters = async || {
+        let ids = ["explain", "--workflow-id", "id-1", "--workflow-id", "id-2"];
+        let mut told = operator.run(&ids).await?;
+        // Those of the Envoy that has ended are there, too, for a while.
+        for one in told.as_array_mut().into_iter().flatten() {
+            one.as_object_mut().map(|fields| fields.remove("filters"));
+        }
+        anyhow::Ok(told)
+    };
     let before = (by_placement().await?, by_clusters().await?);
     let placement = operator.run(&["status", "placement"]).await?;
     for part in ["envoy", "control-server", "a", "b", "c"] {

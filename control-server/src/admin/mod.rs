@@ -97,9 +97,7 @@ pub(crate) fn status(error: Error) -> Status {
         Error::UnknownNamespace(_) => Status::not_found(error.to_string()),
         Error::Refused(_) => Status::failed_precondition(error.to_string()),
         Error::Store(_) => Status::unavailable(error.to_string()),
-        Error::UnknownCluster { .. } | Error::Cluster(_) | Error::Applied(_) => {
-            Status::failed_precondition(error.to_string())
-        }
+        Error::Applied(_) => Status::failed_precondition(error.to_string()),
         Error::Placement(_) => Status::internal(error.to_string()),
     }
 }
@@ -110,7 +108,11 @@ impl AdminService for Service {
         &self,
         request: Request<ApplyRequest>,
     ) -> Result<Response<ApplyResponse>, Status> {
-        apply::apply(&self.placements, request.into_inner()).await.map(Response::new)
+        let (placements, request) = (self.placements.clone(), request.into_inner());
+        // To its end, whether or not the operator waits.
+        let applied = tokio::spawn(async move { apply::apply(&placements, request).await });
+        let applied = applied.await.map_err(|_| Status::internal("apply failed; do it again"))?;
+        applied.map(Response::new)
     }
 
     async fn change_placement(

@@ -34,7 +34,6 @@ pub async fn create(
     physical: &str,
 ) -> Result<(), Status> {
     let topology = Topology::new(&wanted.clusters, &wanted.namespaces, None);
-    let topology = topology.map_err(|e| Status::failed_precondition(e.to_string()))?;
     let of = topology.namespace(&namespace.name);
     let members = of.map(|of| of.members.as_slice()).unwrap_or_default();
     let is = |member: &&std::sync::Arc<Member>| {

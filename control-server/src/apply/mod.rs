@@ -1,6 +1,7 @@
 //! `panko apply`: clusters, virtual namespaces, members and weights become what a `panko.yaml` says.
 //!
 //! * [`plan`] — what has to change, and why it may not.
+//! * [`identity`] — whether clusters are the ones that they were.
 //! * [`left`] — what a member that is to leave still has.
 //! * [`create`] — physical namespaces that are missing.
 //!
@@ -8,6 +9,7 @@
 //! next.
 
 mod create;
+mod identity;
 mod left;
 mod plan;
 
@@ -19,11 +21,10 @@ use panko_proto::v1::{ApplyRequest, ApplyResponse};
 use panko_store::{Entry, Write};
 use tonic::Status;
 
-use crate::check::{self, Report};
+use crate::check;
 use crate::config::Config;
 use crate::desired::Desired;
 use crate::placements::{By, Error, PlacementsHolder, now};
-use crate::topology::Topology;
 use left::Left;
 use plan::{Plan, Step};
 
@@ -34,8 +35,8 @@ pub async fn apply(
 ) -> Result<ApplyResponse, Status> {
     let wanted = read(&request.desired)?;
     placements.refresh().await.map_err(refused)?;
-    let (_, here) = placements.desired();
-    let states = states(placements);
+    let (applied, here) = placements.desired();
+    let states = states(placements).await.map_err(refused)?;
     let left = left(placements, &wanted, &states).await;
     let plan = Plan::new(&here, &states, &wanted, &left, &request.abandon);
     let mut answer = ApplyResponse {
@@ -47,20 +48,24 @@ pub async fn apply(
     };
 
     let usable =
-        usable(&here, &wanted).await.map_err(|e| Status::failed_precondition(e.to_string()))?;
+        check::run(&wanted).await.map_err(|e| Status::failed_precondition(e.to_string()))?;
     answer.notes.extend(usable.differences().iter().cloned());
+    answer.problems.extend(identity::problems(&usable, &states));
     let mut missing = Vec::new();
     for row in usable.members() {
         let Some(problem) = &row.problem else { continue };
         let namespace = wanted.namespace(&row.namespace);
         let name = format!("{}: {} on {}", row.namespace, row.physical, row.cluster);
-        match namespace.filter(|namespace| namespace.create && row.missing) {
+        let known = plan.is_known(row);
+        match namespace.filter(|namespace| namespace.create && row.missing && !known) {
             Some(namespace) => {
                 answer.changes.push(format!("+ {name} is registered"));
                 missing.push((namespace, row.cluster.clone(), row.physical.clone()));
             }
-            // What is there already, and is only down, stands in nobody's way.
-            None if plan.is_known(row) => answer.notes.push(format!("{name}: {problem}")),
+            // What is there already, and is only down, stands in nobody's way, unless it is to be found elsewhere now.
+            None if known && here.cluster(&row.cluster) == wanted.cluster(&row.cluster) => {
+                answer.notes.push(format!("{name}: {problem}"));
+            }
             None => answer.problems.push(format!("{name}: {problem}")),
         }
     }
@@ -71,8 +76,8 @@ pub async fn apply(
     for (namespace, cluster, physical) in missing {
         create::create(&wanted, namespace, &cluster, &physical).await?;
     }
-    carry_out(placements, &wanted, &plan, &request).await.map_err(refused)?;
-    for (name, state) in self::states(placements) {
+    carry_out(placements, applied, &wanted, &plan, &request).await.map_err(refused)?;
+    for (name, state) in self::states(placements).await.map_err(refused)? {
         if state.handover.is_some() {
             answer.handovers.push(name);
         }
@@ -87,12 +92,16 @@ fn read(json: &str) -> Result<Desired, Status> {
     Ok(Desired::of(&config.map_err(|e| Status::invalid_argument(e.to_string()))?))
 }
 
-fn states(placements: &PlacementsHolder) -> HashMap<String, State> {
-    let state = |name: String| {
-        let state = placements.state(&name)?;
-        Some((name, (*state).clone()))
-    };
-    placements.namespaces().into_iter().filter_map(state).collect()
+/// All placements of the store, also those of namespaces that are not served.
+async fn states(placements: &PlacementsHolder) -> Result<HashMap<String, State>, Error> {
+    let store = placements.store();
+    let mut states = HashMap::new();
+    for name in store.versions().await?.placements.into_keys() {
+        if let Some(state) = store.placement(&name).await? {
+            states.insert(name, state);
+        }
+    }
+    Ok(states)
 }
 
 /// What members have that are not wanted any more and own nothing.
@@ -120,24 +129,17 @@ async fn left(
     found
 }
 
-/// Looks at everything that is wanted, from here.
-async fn usable(here: &Desired, wanted: &Desired) -> Result<Report, crate::cluster::Error> {
-    let before = Topology::new(&here.clusters, &[], None)?;
-    let topology = Topology::new(&wanted.clusters, &wanted.namespaces, Some(&before))?;
-    Ok(check::of(&topology, &wanted.namespaces).await)
-}
-
 /// First the clusters that come, then the placements, then the clusters that go.
 async fn carry_out(
     placements: &PlacementsHolder,
+    mut applied: u64,
     wanted: &Desired,
     plan: &Plan,
     request: &ApplyRequest,
 ) -> Result<(), Error> {
     let by = By { who: &request.who, why: &request.why, lead: None, emptied: &[] };
-    let (_, here) = placements.desired();
-    if *here != plan.meanwhile {
-        placements.apply(wanted, &plan.meanwhile, by).await?;
+    if plan.here != plan.meanwhile {
+        applied = placements.apply(applied, wanted, &plan.meanwhile, by).await?;
     }
     for (namespace, step) in &plan.steps {
         match step {
@@ -152,7 +154,7 @@ async fn carry_out(
         }
     }
     if plan.after != plan.meanwhile {
-        placements.apply(wanted, &plan.after, by).await?;
+        placements.apply(applied, wanted, &plan.after, by).await?;
     }
     for (namespace, from) in &plan.ends {
         placements.store().end(namespace, *from).await?;

@@ -24,6 +24,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// Placements, in this order.
     pub steps: Vec<(String, Step)>,
+    /// Clusters and namespaces before.
+    pub here: Desired,
     /// Clusters and namespaces while placements change: those that come and those that are still used.
     pub meanwhile: Desired,
     /// Clusters and namespaces afterwards.
@@ -71,7 +73,7 @@ impl Plan {
         left: &HashMap<(String, String), Left>,
         abandon: &[String],
     ) -> Self {
-        let mut plan = Self::default();
+        let mut plan = Self { here: here.clone(), ..Self::default() };
         let mut used: Vec<String> = Vec::new();
         for namespace in &wanted.namespaces {
             let Some(state) = states.get(&namespace.name) else {
@@ -89,9 +91,12 @@ impl Plan {
         }
         for namespace in &here.namespaces {
             if wanted.namespace(&namespace.name).is_none() {
-                plan.end(&namespace.name, states, abandon);
+                plan.end(&namespace.name, abandon);
             }
         }
+        // Also those that were given up by an apply that did not come to its end.
+        let ends = states.iter().filter(|(name, _)| wanted.namespace(name).is_none());
+        plan.ends = ends.map(|(name, state)| (name.clone(), state.version)).collect();
         plan.clusters(here, wanted, &used);
         plan
     }
@@ -136,10 +141,13 @@ impl Plan {
         abandon: &[String],
     ) -> State {
         let mut edit = Edit { now: state.clone(), changes: Vec::new(), what: Vec::new() };
-        let mut moves = false;
+        let (mut moves, counts) = (false, state.counts());
         for wanted in members(namespace) {
-            let at = state.position(&wanted.cluster, &wanted.namespace);
-            let old = at.and_then(|at| state.members.get(usize::from(at.0)));
+            let at = state.position(&wanted.cluster, &wanted.namespace).map(|at| usize::from(at.0));
+            let old = at.and_then(|at| state.members.get(at));
+            // One that has joined by a start, or by an apply that did not come to its end.
+            let has = at.and_then(|at| counts.get(at)).map_or(0, |has| has.owned + has.coming);
+            moves |= has == 0 && old.is_some() && wanted.share() > 0;
             let (cluster, weight) = (&wanted.cluster, wanted.weight);
             let what = match old {
                 None => format!("+ {cluster} joins with the weight {weight}"),
@@ -205,20 +213,21 @@ impl Plan {
         let own = format!("{}/{name}", namespace.name);
         let counts = edit.now.counts().get(usize::from(at.0)).copied().unwrap_or_default();
         let abandoned = abandon.contains(&own);
+        let has = left.get(&(namespace.name.clone(), name.clone()));
+        let empty = counts.former == 0 && has.is_some_and(Left::is_nothing);
+        let stays = counts.owned + counts.coming > 0 || !(empty || abandoned);
+        if stays && member.weight > 0 {
+            let what = format!("- {name} is drained: it owns {} slots", counts.owned);
+            let drained = Member { weight: 0, ..member.clone() };
+            self.try_to(namespace, edit, Change::Put(drained), what);
+        }
         if counts.owned + counts.coming > 0 {
             self.again = true;
-            if member.share() > 0 {
-                let what = format!("- {name} is drained: it owns {} slots", counts.owned);
-                let drained = Member { weight: 0, ..member.clone() };
-                self.try_to(namespace, edit, Change::Put(drained), what);
-            }
             self.notes.push(format!(
                 "{own} leaves by a further `panko apply`, once its slots have new owners and it holds nothing any more"
             ));
             return true;
         }
-        let has = left.get(&(namespace.name.clone(), name.clone()));
-        let empty = counts.former == 0 && has.is_some_and(Left::is_nothing);
         let has = has.map_or("what it has is not known".to_owned(), ToString::to_string);
         if !empty && !abandoned {
             self.notes.push(format!(
@@ -250,7 +259,7 @@ impl Plan {
         }
     }
 
-    fn end(&mut self, name: &str, states: &HashMap<String, State>, abandon: &[String]) {
+    fn end(&mut self, name: &str, abandon: &[String]) {
         if !abandon.iter().any(|one| one == name) {
             self.problems.push(format!(
                 "namespace {name} is not in the file: Panko would serve it no more, and its workflows would be reached on their clusters only; add it, or say --abandon {name}"
@@ -258,7 +267,6 @@ impl Plan {
             return;
         }
         self.lines.push(format!("- namespace {name} is served no more"));
-        self.ends.extend(states.get(name).map(|state| (name.to_owned(), state.version)));
     }
 
     fn clusters(&mut self, here: &Desired, wanted: &Desired, used: &[String]) {

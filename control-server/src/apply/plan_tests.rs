@@ -64,6 +64,28 @@ fn a_member_joins_with_its_share() {
 }
 
 #[test]
+fn one_that_has_joined_and_owns_nothing_gets_its_share() {
+    let three = desired("{ cluster: a }, { cluster: b }, { cluster: c }");
+    let mut states = states(&desired(TWO));
+    let joined = members(&three.namespaces[0]).last().unwrap();
+    let state = states["orders"].after(&Change::Put(joined)).unwrap();
+    states.insert("orders".to_owned(), state);
+    let (plan, after) = plan(&three, &states, &three, &[]);
+    assert!(plan.problems.is_empty() && after.handover.is_some(), "{plan:?}");
+}
+
+#[test]
+fn what_an_apply_left_of_a_namespace_that_it_gave_up_ends() {
+    let two = desired(TWO);
+    let mut states = states(&two);
+    let left = states["orders"].clone();
+    states.insert("gone".to_owned(), left);
+    let (plan, _) = plan(&two, &states, &two, &[]);
+    assert!(plan.problems.is_empty(), "{plan:?}");
+    assert_eq!(plan.ends, [("gone".to_owned(), states["gone"].version)]);
+}
+
+#[test]
 fn a_member_that_is_not_wanted_is_drained_first_and_leaves_when_it_is_empty() {
     let (two, one) = (desired(TWO), desired("{ cluster: b }"));
     let mut states = states(&two);

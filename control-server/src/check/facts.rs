@@ -23,6 +23,8 @@ const LIST_SEARCH_ATTRIBUTES: &str =
 pub struct Facts {
     /// Its server's version.
     pub server: String,
+    /// The namespace's UUID.
+    pub uuid: String,
     /// Numbers of the fields of `NamespaceInfo.Capabilities` that it sets.
     pub capabilities: Vec<u32>,
     /// For how long it keeps closed workflows.
@@ -41,10 +43,12 @@ pub async fn ask(member: &Member) -> Result<Facts, Status> {
     let described = describe(member).await?;
     let strange = |e| Status::internal(format!("what it says cannot be read: {e}"));
     let server = last_bytes(&info, 1).map_err(strange)?;
+    let uuid = first_at(&described, &[1, 6]).map_err(strange)?.unwrap_or_default();
     let capabilities = last_bytes(last_bytes(&described, 1).map_err(strange)?, 7);
     let flags = fields(capabilities.map_err(strange)?).flatten();
     Ok(Facts {
         server: String::from_utf8_lossy(server).into_owned(),
+        uuid: String::from_utf8_lossy(uuid).into_owned(),
         capabilities: flags.map(|Field { number, .. }| number).collect(),
         retention: retention(&described),
         search_attributes: search_attributes(member).await?,

@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use tonic::{Code, Status};
 
+use crate::cluster::Cluster;
 use crate::config::Namespace;
 use crate::desired::Desired;
 use crate::topology::{Member, Topology};
@@ -40,6 +41,9 @@ pub struct Row {
     weight: u32,
     /// What has to be done before it can be used.
     pub problem: Option<String>,
+    /// Its namespace's UUID, by which its cluster knows it.
+    #[serde(skip)]
+    pub uuid: Option<String>,
     /// Whether all that it lacks is its physical namespace.
     #[serde(skip)]
     pub missing: bool,
@@ -67,7 +71,10 @@ impl Report {
 
 /// Asks every member who it is, with Panko's own credentials.
 pub async fn run(desired: &Desired) -> anyhow::Result<Report> {
-    let topology = Topology::new(&desired.clusters, &desired.namespaces, None)?;
+    for cluster in &desired.clusters {
+        Cluster::new(cluster)?;
+    }
+    let topology = Topology::new(&desired.clusters, &desired.namespaces, None);
     Ok(of(&topology, &desired.namespaces).await)
 }
 
@@ -98,6 +105,7 @@ fn row(namespace: &str, member: &Member, weight: u32, asked: &Result<Facts, Stat
         server: asked.as_ref().map(|facts| facts.server.clone()).unwrap_or_default(),
         weight,
         problem: asked.as_ref().err().map(|status| advice(status, member)),
+        uuid: asked.as_ref().ok().map(|facts| facts.uuid.clone()),
         missing: asked.as_ref().is_err_and(|status| status.code() == Code::NotFound),
     }
 }

@@ -40,6 +40,8 @@ pub struct Cluster {
     next: AtomicUsize,
     /// Panko's own credentials on it.
     own: Caller,
+    /// Why it cannot be called.
+    problem: Option<String>,
     nexus_callback_url: Option<String>,
     /// How it names namespaces, where it does so otherwise than callers.
     dialect: RwLock<Option<Arc<Dialect>>>,
@@ -123,7 +125,32 @@ impl Cluster {
         let nexus_callback_url = config.nexus_callback_url.clone();
         let (name, next) = (config.name.as_str().into(), AtomicUsize::new(0));
         let (config, dialect) = (config.clone(), RwLock::default());
-        Ok(Self { name, config, transports, next, own, nexus_callback_url, dialect })
+        let problem = None;
+        Ok(Self { name, config, transports, next, own, problem, nexus_callback_url, dialect })
+    }
+
+    /// The same, but one that cannot be used from here (a file that is not there) answers all calls with UNAVAILABLE.
+    #[must_use]
+    pub fn or_silent(config: &config::Cluster) -> Self {
+        Self::new(config).unwrap_or_else(|error| {
+            tracing::error!(%error, "a cluster cannot be used");
+            Self {
+                name: config.name.as_str().into(),
+                config: config.clone(),
+                transports: Vec::new(),
+                next: AtomicUsize::new(0),
+                own: Caller::default(),
+                problem: Some(error.to_string()),
+                nexus_callback_url: None,
+                dialect: RwLock::default(),
+            }
+        })
+    }
+
+    /// Whether it can be called.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.problem.is_none()
     }
 
     /// The name under which Envoy and Panko know it.
@@ -182,6 +209,9 @@ impl Cluster {
         body: Bytes,
         deadline: Duration,
     ) -> Result<Bytes, Status> {
+        if let Some(problem) = &self.problem {
+            return Err(Status::unavailable(problem.clone()));
+        }
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.transports.len();
         let transport = self.transports.get(turn).cloned();
         let transport =

@@ -55,7 +55,9 @@ pub async fn apply(args: &ApplyArgs, output: Output) -> anyhow::Result<()> {
     };
     let mut client = Client::connect(&config).await?;
     let mut answer = once(&mut client, &request, args, output).await?;
+    let mut begun = false;
     if answer.again && !args.no_wait {
+        begun = true;
         // Who was drained by it owns nothing now, and may leave if it is empty.
         let further = once(&mut client, &request, args, output).await?;
         answer.changes.extend(further.changes);
@@ -68,8 +70,13 @@ pub async fn apply(args: &ApplyArgs, output: Output) -> anyhow::Result<()> {
         });
         println!("{shown:#}");
     }
-    anyhow::ensure!(answer.problems.is_empty(), "nothing is changed: see above");
-    Ok(())
+    match (answer.problems.is_empty(), begun) {
+        (true, _) => Ok(()),
+        (false, false) => anyhow::bail!("nothing is changed: see above"),
+        (false, true) => {
+            anyhow::bail!("the first part is done, and the rest is not: see above, and apply again")
+        }
+    }
 }
 
 async fn once(

@@ -41,7 +41,7 @@ pub async fn until_handed_over(
         if !said && began.elapsed() > SLOW {
             said = true;
             eprintln!(
-                "waiting for {waits}: a call on its way, or an Envoy that cannot be reached. Nobody notices; `panko cancel` ends it, and `panko filters --forget NODE` is for one that is gone for good"
+                "waiting for {waits}: a call on its way, an Envoy that lacks a member's cluster (its log says which), or one that cannot be reached. Nobody notices; `panko cancel` ends it, and `panko filters --forget NODE` is for one that is gone for good"
             );
         }
         tokio::time::sleep(INTERVAL).await;

@@ -97,53 +97,37 @@ impl PlacementsHolder {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use panko_store::{SqlStore, Store};
     use tokio::task::JoinSet;
 
     use super::*;
-    use crate::config::Config;
-    use crate::placements::begin;
+    use crate::placements::fixture::Fixture;
 
     const MEMBERS: usize = 30;
 
+    fn uuid(member: usize) -> String {
+        format!("5ca1ab1e-0000-4000-8000-{member:012x}")
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn members_that_tell_at_once_are_all_known_after_few_changes() {
-        let dir = tempfile::tempdir().unwrap();
-        let address = format!("sqlite:{}", dir.path().join("panko.db").display());
-        let mut yaml = "clusters:\n".to_owned();
-        for n in 0..MEMBERS {
-            yaml += &format!("  - {{ name: c{n}, address: \"127.0.0.1:{}\" }}\n", 9_000 + n);
-        }
-        yaml += "namespaces:\n  - name: default\n    members:\n";
-        for n in 0..MEMBERS {
-            yaml += &format!("      - {{ cluster: c{n} }}\n");
-        }
-        let config = Config::parse(&yaml, Path::new("panko.yaml")).unwrap();
-        let store: Arc<dyn Store> = Arc::new(SqlStore::open(&address).await.unwrap());
-        begin::begin(&config, &*store).await.unwrap();
-        let holder = PlacementsHolder::new(store.clone()).await.unwrap();
-        let before = holder.state("default").unwrap().version;
+        let here = Fixture::of_members(MEMBERS).await;
+        let before = here.placements.state("default").unwrap().version;
         let mut clusters = JoinSet::new();
         for n in 0..MEMBERS {
-            let holder = holder.clone();
+            let placements = here.placements.clone();
             clusters.spawn(async move {
-                let uuid = format!("5ca1ab1e-0000-4000-8000-{n:012x}");
-                let uuid = NamespaceUuid::parse(uuid.as_bytes()).unwrap();
-                holder.learned("default", &format!("c{n}"), "default", uuid).await.unwrap()
+                let uuid = NamespaceUuid::parse(uuid(n).as_bytes()).unwrap();
+                placements.learned("default", &format!("c{n}"), "default", uuid).await.unwrap()
             });
         }
         while let Some(news) = clusters.join_next().await {
             assert!(news.unwrap());
         }
-        let known = store.placement("default").await.unwrap().unwrap();
-        let uuids = known.members.iter().enumerate().filter(|(n, member)| {
-            let uuid = format!("5ca1ab1e-0000-4000-8000-{n:012x}");
-            member.uuid == Some(uuid) && member.cluster == format!("c{n}")
+        let known = here.placements.store().placement("default").await.unwrap().unwrap();
+        let told = known.members.iter().enumerate().filter(|(n, member)| {
+            member.cluster == format!("c{n}") && member.uuid == Some(uuid(*n))
         });
-        assert_eq!(uuids.count(), MEMBERS);
+        assert_eq!(told.count(), MEMBERS);
         assert!(known.version - before < 10, "{} changes", known.version - before);
     }
 }

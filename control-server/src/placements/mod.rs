@@ -13,6 +13,8 @@
 pub mod begin;
 pub mod delta;
 pub mod drive;
+#[cfg(test)]
+mod fixture;
 pub mod follow;
 mod learn;
 pub mod roll;
@@ -30,7 +32,6 @@ use panko_routing::{Key, Placement, in_flight};
 use panko_store::{Applied, Entry, FormerOwner, Lead, Store, UnixMillis, Write};
 use tokio::sync::watch;
 
-use crate::cluster;
 use crate::desired::{self, Desired};
 use crate::topology::{Topology, VirtualNamespace};
 
@@ -75,19 +76,6 @@ pub enum Error {
     /// The change makes no sense.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// A member's cluster is not among those that were applied.
-    #[error(
-        "{namespace:?} has a member on the cluster {cluster:?}, which was not applied: `panko apply` a panko.yaml that has it"
-    )]
-    UnknownCluster {
-        /// The virtual namespace.
-        namespace: String,
-        /// The cluster.
-        cluster: String,
-    },
-    /// A cluster cannot be used from here.
-    #[error(transparent)]
-    Cluster(#[from] cluster::Error),
     /// What was applied cannot be read.
     #[error(
         "what was applied cannot be read: {0}; was it by a newer release? Then use that, else `panko apply` again"
@@ -117,7 +105,7 @@ pub struct By<'a> {
 impl PlacementsHolder {
     /// What the store has. There is something at least ([`begin::begin`]).
     pub async fn new(store: Arc<dyn Store>) -> Result<Arc<Self>, Error> {
-        let topologies = watch::Sender::new(Arc::new(Topology::new(&[], &[], None)?));
+        let topologies = watch::Sender::new(Arc::new(Topology::new(&[], &[], None)));
         let (known, learning) = (Mutex::default(), learn::Learning::default());
         let sender = watch::Sender::new(None);
         let holder = Arc::new(Self { store, known, learning, topologies, sender });
@@ -279,14 +267,15 @@ impl PlacementsHolder {
         }
     }
 
-    /// Writes down what operators want from now on, in place of what is known here. `source` is what was asked for.
+    /// Writes down what operators want from now on, in place of what was applied as version `from`; returns its version.
+    /// `source` is what was asked for.
     pub async fn apply(
         &self,
+        from: u64,
         source: &Desired,
         desired: &Desired,
         by: By<'_>,
-    ) -> Result<(), Error> {
-        let from = self.lock().applied;
+    ) -> Result<u64, Error> {
         let (body, source) = (serde_json::to_string(desired)?, serde_json::to_string(source)?);
         let names = |names: Vec<&str>| names.join(", ");
         let clusters = names(desired.clusters.iter().map(|c| c.name.as_str()).collect());
@@ -295,7 +284,8 @@ impl PlacementsHolder {
         let (who, why) = (by.who.to_owned(), by.why.to_owned());
         let entry = Entry { version: from + 1, at: now(), who, what, why };
         self.store.apply(from, &source, &body, &entry).await?;
-        self.take(Some(Applied { version: entry.version, body }), Vec::new())
+        self.take(Some(Applied { version: entry.version, body }), Vec::new())?;
+        Ok(entry.version)
     }
 
     /// Publishes what is newer than what is here.
@@ -311,14 +301,15 @@ impl PlacementsHolder {
                 next.states.insert(namespace, Arc::new(state));
             }
         }
-        next.states.retain(|name, _| next.desired.namespace(name).is_some());
+        let desired = next.desired.clone();
+        next.states.retain(|name, state| is_served(&desired, name, state));
         let is = |(a, b): (&Arc<State>, &Arc<State>)| Arc::ptr_eq(a, b);
         let same = next.states.len() == here.states.len()
             && next.states.values().zip(here.states.values()).all(is);
         if same && next.applied == here.applied {
             return Ok(());
         }
-        let topology = self.topology_of(&next)?;
+        let topology = self.topology_of(&next);
         next.placements = self.placements_of(&next, &here, &topology)?;
         for (name, state) in &next.states {
             let members = topology.namespace(name).into_iter().flat_map(|of| &of.members);
@@ -361,33 +352,41 @@ impl PlacementsHolder {
     }
 
     /// The topology of what is known; the one that is here, if that is still the same.
-    fn topology_of(&self, known: &Known) -> Result<Arc<Topology>, Error> {
+    fn topology_of(&self, known: &Known) -> Arc<Topology> {
         let before = self.topology();
         let mut namespaces = Vec::new();
         for (name, state) in &known.states {
-            let unknown =
-                state.members.iter().find(|m| known.desired.cluster(&m.cluster).is_none());
-            if let Some(member) = unknown {
-                let (namespace, cluster) = (name.clone(), member.cluster.clone());
-                return Err(Error::UnknownCluster { namespace, cluster });
-            }
             let settings = known.desired.namespace(name);
             namespaces.extend(settings.map(|namespace| desired::with_members(namespace, state)));
         }
-        let mut topology = Topology::new(&known.desired.clusters, &namespaces, Some(&before))?;
+        let mut topology = Topology::new(&known.desired.clusters, &namespaces, Some(&before));
         for (name, state) in &known.states {
             let members = topology.namespace(name).into_iter().flat_map(|of| &of.members);
             if members.zip(&state.members).any(|(member, of)| member.is_fenced() != of.fenced) {
                 topology.renew(name);
             }
         }
-        Ok(if topology.is_the_same(&before) { before } else { Arc::new(topology) })
+        if topology.is_the_same(&before) { before } else { Arc::new(topology) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         // What is known is replaced as a whole.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a namespace can be served: it was applied, and so were the clusters of all its members.
+fn is_served(desired: &Desired, name: &str, state: &State) -> bool {
+    let unknown = state.members.iter().find(|member| desired.cluster(&member.cluster).is_none());
+    if let (Some(member), true) = (unknown, desired.namespace(name).is_some()) {
+        let cluster = &member.cluster;
+        tracing::error!(
+            namespace = name,
+            cluster,
+            "a member's cluster was not applied, so the namespace is not served; `panko apply` a panko.yaml that has it"
+        );
+    }
+    unknown.is_none() && desired.namespace(name).is_some()
 }
 
 /// Whether a slot has another owner than before.

@@ -148,7 +148,6 @@ mod tests {
         }
         let config = Config::parse(&yaml, Path::new("panko.yaml")).unwrap();
         Topology::new(&config.clusters, &config.namespaces, None)
-            .unwrap()
             .namespace("orders")
             .unwrap()
             .clone()

@@ -213,11 +213,7 @@ fn config(clusters: &[(usize, &str)], namespaces: &[String]) -> Config {
 }
 
 fn namespace(config: &Config) -> Arc<VirtualNamespace> {
-    Topology::new(&config.clusters, &config.namespaces, None)
-        .unwrap()
-        .namespace("orders")
-        .unwrap()
-        .clone()
+    Topology::new(&config.clusters, &config.namespaces, None).namespace("orders").unwrap().clone()
 }
 
 /// A worker's poll. `extra` are more bytes of its request.
