@@ -15,8 +15,8 @@ pub enum Change {
     Begin(Vec<(usize, MemberIndex)>),
     /// The handover's slots get their new owners. The old ones are remembered as former owners.
     Complete(Quiet),
-    /// The same for a handover all of whose slots are taken from fenced members: what is on its way there is not
-    /// waited for.
+    /// The same for a handover all of whose slots are taken from members that starts look away from: what is on its way there
+    /// is not waited for.
     TakeOver(Routed),
     /// The handover ends and leaves everything as it was: nothing has been started at the new owners.
     Cancel,

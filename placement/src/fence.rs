@@ -41,12 +41,13 @@ impl State {
         self.members.get(usize::from(member.0)).is_some_and(|member| member.fenced)
     }
 
-    /// Whether the handover under way, if there is one, takes slots from fenced members only: then it is completed by
-    /// [`Change::TakeOver`].
+    /// Whether the handover under way, if there is one, takes slots only from members that starts look away from: then it is
+    /// completed by [`Change::TakeOver`]. From one that is looked at again slots are handed over as from any other: what is on its
+    /// way there is no risk that anybody takes any more.
     #[must_use]
     pub fn is_taken_over(&self) -> bool {
         let mut moving = self.slots.iter().filter(|slot| slot.to.is_some());
-        self.handover.is_some() && moving.all(|slot| self.is_fenced(slot.owner))
+        self.handover.is_some() && moving.all(|slot| !self.is_looked_at(slot.owner))
     }
 
     /// What gives up a member: a handover under way ends, it is fenced, and what it owns begins to go to the others. All of
@@ -169,6 +170,9 @@ mod tests {
         let begun = state().after(&Change::Begin(vec![(0, B)])).unwrap();
         assert_eq!(begun.after(&Change::TakeOver(Routed::forced(2))), Err(Refused::NotQuiet));
         assert_eq!(begun.after(&Change::Fence(B)), Err(Refused::HandoverUnderWay));
+        let looking = failing_over().after(&Change::LookAgain(A)).unwrap();
+        assert_eq!(looking.after(&Change::TakeOver(Routed::forced(3))), Err(Refused::NotQuiet));
+        assert!(looking.after(&Change::Complete(Quiet::forced(3))).is_ok(), "as from any other");
         let one = state().after(&Change::Fence(A)).unwrap();
         assert_eq!(one.after(&Change::Fence(B)), Err(Refused::LastMember("b".into())));
     }

@@ -85,19 +85,16 @@ impl Model for Protocol {
 }
 
 /// Everything that can happen within each of these is looked at.
-const WHOLE: [Bounds; 8] = [
+const WHOLE: [Bounds; 5] = [
     Bounds { ticks: 2, ..SMALL },
     Bounds { moves: 2, crashes: 1, ..SMALL },
     Bounds { filters: 2, ..SMALL },
     Bounds { servers: 2, ..SMALL },
-    Bounds { fences: 1, ..SMALL },
-    Bounds { fences: 1, moves: 0, starts: 3, ..SMALL },
-    Bounds { fences: 1, moves: 0, servers: 2, ..SMALL },
-    Bounds { fences: 1, moves: 0, crashes: 1, ..SMALL },
+    Bounds { fences: 2, moves: 0, ..SMALL },
 ];
 
 /// `make model` looks at these for as long as `PANKO_MODEL_SECONDS` says.
-const DEEP: [Bounds; 6] = [
+const DEEP: [Bounds; 8] = [
     Bounds { filters: 2, servers: 2, starts: 3, crashes: 1, ticks: 3, ..SMALL },
     Bounds {
         filters: 2,
@@ -110,9 +107,11 @@ const DEEP: [Bounds; 6] = [
         ..SMALL
     },
     Bounds { filters: 3, servers: 2, moves: 2, crashes: 1, ticks: 1, ..SMALL },
-    Bounds { fences: 1, moves: 0, ticks: 2, ..SMALL },
-    Bounds { fences: 2, filters: 2, servers: 2, starts: 3, crashes: 1, ticks: 3, ..SMALL },
-    Bounds { fences: 2, servers: 2, members: 3, starts: 3, crashes: 1, ticks: 2, ..SMALL },
+    Bounds { fences: 2, ..SMALL },
+    Bounds { fences: 2, moves: 0, servers: 2, ..SMALL },
+    Bounds { fences: 2, moves: 0, ticks: 2, ..SMALL },
+    Bounds { fences: 4, filters: 2, servers: 2, starts: 3, crashes: 1, ticks: 3, ..SMALL },
+    Bounds { fences: 4, servers: 2, members: 3, starts: 3, crashes: 1, ticks: 2, ..SMALL },
 ];
 
 /// Checks until everything within the bounds has been seen, or a property does not hold.

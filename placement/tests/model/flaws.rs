@@ -68,7 +68,7 @@ impl Flaw {
     /// What it takes to show it: as little as possible, since it is looked for in all that can happen.
     pub fn bounds(self) -> Bounds {
         let small = SMALL;
-        let fence = Bounds { moves: 0, fences: 1, ..small };
+        let fence = Bounds { moves: 0, fences: 2, ..small };
         match self {
             Self::NoAcknowledgement => Bounds { filters: 2, ..small },
             Self::NoWaitForTheIndefinite => Bounds { ticks: 1, ..small },

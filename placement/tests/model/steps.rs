@@ -306,6 +306,7 @@ impl World {
             Step::Scan(server) => next.scan(server, flaw)?,
             Step::Fence(server, member, to) => next.fences(server, member, to, flaw)?,
             Step::LookAgain(server, member) => {
+                next.left.fences = next.left.fences.checked_sub(1)?;
                 let change = Change::LookAgain(MemberIndex(member as u16));
                 next.write(server, &change, flaw)?;
             }

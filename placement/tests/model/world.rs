@@ -25,7 +25,7 @@ pub struct Bounds {
     pub crashes: u8,
     /// How far the clock goes.
     pub ticks: Millis,
-    /// Members that operators fence.
+    /// Times that operators fence a member, or begin to bring it back.
     pub fences: u8,
 }
 
