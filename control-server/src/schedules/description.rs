@@ -111,6 +111,12 @@ impl Description {
         Ok(nanos(last_bytes(&self.info, 6)?)?.max(nanos(last_bytes(&self.info, 7)?)?))
     }
 
+    /// When somebody last changed it since it was created.
+    pub fn updated(&self) -> Result<Option<Nanos>, Error> {
+        // Some servers have a time before 1970 where there was no update.
+        Ok(first_at(&self.info, &[7])?.map(nanos).transpose()?.filter(|at| *at > 0))
+    }
+
     /// By how much its actions may be late.
     pub fn jitter(&self) -> Result<Nanos, Error> {
         first_at(&self.schedule, &[1, 6])?.map_or(Ok(0), nanos)
