@@ -105,8 +105,12 @@ impl<'a> Steps<'a> {
         {
             return Ok(Outcome::Waits(why));
         }
-        let from = away.iter().map(|index| self.name(*index)).collect::<Vec<_>>().join(", ");
-        Ok(Outcome::Would { from, to: self.name(self.owner) })
+        let to = self.name(self.owner);
+        let from = match away {
+            [] => to.clone(),
+            away => away.iter().map(|index| self.name(*index)).collect::<Vec<_>>().join(", "),
+        };
+        Ok(Outcome::Would { from, to })
     }
 
     /// Takes steps until the schedule lives at its owner alone, or has to wait.
