@@ -26,6 +26,7 @@ impl Service {
             schedule_id: one.id,
             member: name_of(&state, one.at),
             owner: name_of(&state, one.owner),
+            moving: one.moving,
         });
         let silent = silent.into_iter();
         let incomplete =

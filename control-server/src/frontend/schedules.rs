@@ -68,20 +68,35 @@ impl Frontend {
         namespace: &VirtualNamespace,
         target: &Target,
         end: Instant,
-    ) -> Result<(), Status> {
+    ) -> Left {
         for _ in &namespace.members {
-            let place = self.locator.locate_among_all(namespace, target, 0).await?;
-            let Place::Member { index, .. } = place else { return Ok(()) };
-            let (member, left) =
-                (member(namespace, index)?, end.saturating_duration_since(Instant::now()));
+            let member = match self.locator.locate_among_all(namespace, target, 0).await {
+                Ok(Place::Member { index, .. }) => member(namespace, index),
+                Ok(Place::Nowhere) => return Left::Nothing,
+                Ok(Place::Unknown(status)) | Err(status) => Err(status),
+            };
+            let member = match member {
+                Ok(member) => member,
+                Err(status) => return Left::Unknown(status),
+            };
+            let left = end.saturating_duration_since(Instant::now());
             match member.call(call.method, &call.caller, call.body.clone(), left).await {
                 Ok(_) => {}
                 Err(status) if status.code() == Code::NotFound => {}
-                Err(status) => return Err(status),
+                Err(status) => return Left::Undeleted(status),
             }
         }
-        Ok(())
+        Left::Nothing
     }
+}
+
+/// What is left of a schedule that was deleted where it lives.
+pub(super) enum Left {
+    Nothing,
+    /// A member that is fenced, or does not answer, may have one.
+    Unknown(Status),
+    /// A member has one, or is about to delete it.
+    Undeleted(Status),
 }
 
 /// Whether an answer shows a schedule that is being moved.

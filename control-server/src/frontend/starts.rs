@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::reuse::Reuse;
+use super::schedules::Left;
 use super::second_chance::member;
 use super::start_locks::{LONGEST, busy};
 use super::{Call, Frontend, deadline, malformed};
@@ -91,10 +92,23 @@ impl Frontend {
                     let answer = member.call(call.method, &call.caller, call.body.clone(), left);
                     let answer = answer.await;
                     ended(&answer);
-                    if answer.is_ok() && call.method.name == "DeleteSchedule" {
-                        let end = locked.end();
-                        self.delete_what_is_left(call, namespace, &target, end).await?;
-                    }
+                    // Who tries again after an error has deleted it where it lives.
+                    let gone = answer.as_ref().err().is_none_or(|s| s.code() == Code::NotFound);
+                    let left = match call.method.name {
+                        "DeleteSchedule" if gone => {
+                            self.delete_what_is_left(call, namespace, &target, locked.end()).await
+                        }
+                        _ => Left::Nothing,
+                    };
+                    let answer = match left {
+                        Left::Nothing => answer,
+                        Left::Undeleted(status) => Err(status),
+                        // Nothing is on its way.
+                        Left::Unknown(status) => {
+                            locked.unlock();
+                            return Err(status);
+                        }
+                    };
                     // Else it stays locked until its time is over.
                     if answer.as_ref().err().is_none_or(|s| is_definite(s.code().into())) {
                         locked.unlock();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use panko_routing::wire::Error;
 use panko_routing::wire::fields::{Value, fields, first_at, last_bytes, put_bytes, put_uint};
 use tonic::{Code, Status};
 
@@ -63,6 +64,27 @@ impl List {
         pages: usize,
         each: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<bool, Status> {
+        let mut id = |row: &[u8]| {
+            each(self.id(row)?);
+            Ok(())
+        };
+        self.rows(namespace, member, query, pages, &mut id).await
+    }
+
+    /// A row's id.
+    pub fn id<'a>(&self, row: &'a [u8]) -> Result<&'a [u8], Error> {
+        Ok(first_at(row, self.id)?.unwrap_or_default())
+    }
+
+    /// Like [`List::each`], with the whole row.
+    pub async fn rows(
+        &self,
+        namespace: &str,
+        member: &Member,
+        query: &str,
+        pages: usize,
+        each: &mut (dyn FnMut(&[u8]) -> Result<(), Error> + Send),
+    ) -> Result<bool, Status> {
         let mut token = Vec::new();
         for _ in 0..pages {
             let answer = match self.page(namespace, member, query, &token).await {
@@ -73,7 +95,7 @@ impl List {
             for field in fields(&answer) {
                 let field = field.map_err(strange)?;
                 if let (1, Value::Bytes(row)) = (field.number, field.value) {
-                    each(first_at(row, self.id).map_err(strange)?.unwrap_or_default());
+                    each(row).map_err(strange)?;
                 }
             }
             token = last_bytes(&answer, 2).map_err(strange)?.to_vec();

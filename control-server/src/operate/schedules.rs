@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use panko_proto::v1::{
     ListSchedulesRequest, ListSchedulesResponse, MoveScheduleRequest, MoveScheduleResponse,
+    ScheduleStatus,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -45,7 +46,7 @@ pub struct ListArgs {
     /// Only those of this member.
     #[arg(long, value_name = "MEMBER")]
     member: Option<String>,
-    /// Only those that do not live with their slot's owner.
+    /// Only those that do not live with their slot's owner, or are paused in the middle of a move.
     #[arg(long)]
     away: bool,
 }
@@ -59,7 +60,7 @@ pub struct MoveArgs {
     /// This one.
     #[arg(long, value_name = "ID")]
     schedule_id: Option<String>,
-    /// All of a member that do not live with their slot's owner.
+    /// All of a member that do not live with their slot's owner, or are paused in the middle of a move.
     #[arg(long, requires = "from")]
     all: bool,
     /// The member that gives them.
@@ -80,7 +81,7 @@ pub async fn list(args: &ListArgs, output: Output) -> anyhow::Result<()> {
     let request = ListSchedulesRequest { namespace, member };
     let mut answer = client.admin.list_schedules(request).await.map_err(told)?.into_inner();
     if args.away {
-        answer.schedules.retain(|schedule| schedule.member != schedule.owner);
+        answer.schedules.retain(is_to_be_moved);
     }
     listed(&answer, output);
     anyhow::ensure!(answer.incomplete.is_empty(), "not all members were asked: see above");
@@ -91,17 +92,23 @@ fn listed(answer: &ListSchedulesResponse, output: Output) {
     if output == Output::Json {
         let schedules = answer.schedules.iter();
         let schedules: Vec<_> = schedules
-            .map(|s| json!({ "schedule_id": s.schedule_id, "member": s.member, "owner": s.owner }))
+            .map(|s| json!({ "schedule_id": s.schedule_id, "member": s.member, "owner": s.owner, "moving": s.moving }))
             .collect();
         println!("{:#}", json!({ "schedules": schedules, "incomplete": answer.incomplete }));
         return;
     }
-    let mut rows = show::table(&["schedule", "lives at", "owner of its slot"]);
+    let mut rows = show::table(&["schedule", "lives at", "owner of its slot", "move"]);
     for schedule in &answer.schedules {
-        rows.add_row([&schedule.schedule_id, &schedule.member, &schedule.owner]);
+        let moving = if schedule.moving { "paused in the middle of one" } else { "" };
+        rows.add_row([&*schedule.schedule_id, &schedule.member, &schedule.owner, moving]);
     }
     println!("{rows}");
     answer.incomplete.iter().for_each(|why| println!("not in this list: {why}"));
+}
+
+/// Whether a move would do something.
+fn is_to_be_moved(schedule: &ScheduleStatus) -> bool {
+    schedule.member != schedule.owner || schedule.moving
 }
 
 /// Moves schedules, one after the other. Fails when one was not moved.
@@ -114,7 +121,7 @@ pub async fn moved(args: &MoveArgs, output: Output) -> anyhow::Result<()> {
             let request = ListSchedulesRequest { namespace: namespace.clone(), member };
             let all = client.admin.list_schedules(request).await.map_err(told)?.into_inner();
             anyhow::ensure!(all.incomplete.is_empty(), "{}", all.incomplete.join("; "));
-            let away = all.schedules.into_iter().filter(|one| one.member != one.owner);
+            let away = all.schedules.into_iter().filter(is_to_be_moved);
             away.map(|one| one.schedule_id).collect()
         }
     };
@@ -132,7 +139,7 @@ pub async fn moved(args: &MoveArgs, output: Output) -> anyhow::Result<()> {
     }
     anyhow::ensure!(
         failed == 0 || args.dry_run,
-        "{failed} schedules were not moved, and go on where they are: see above"
+        "{failed} schedules were not moved: see above. Those that wait go on where they are; one with an error may be paused in the middle of its move: `panko schedules list --away` shows it, and `panko schedules move` goes on with it"
     );
     Ok(())
 }
@@ -184,6 +191,9 @@ fn in_words(result: &Result<MoveScheduleResponse, Status>, dry_run: bool) -> Str
     }
     if from.is_empty() {
         return format!("lives with its slot's owner, {to}");
+    }
+    if from == to {
+        return format!("is paused in the middle of a move, and would go on at {to}");
     }
     let verb = if dry_run { "would move" } else { "moved" };
     let told: String = told.iter().map(|what| format!("; {what}")).collect();

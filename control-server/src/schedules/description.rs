@@ -78,8 +78,7 @@ impl Description {
 
     /// Its part in a move, if it has one.
     pub fn mark(&self) -> Result<Option<Mark>, Error> {
-        // One that was set going again has left its move, whatever its notes say.
-        Ok(if self.paused()? { Mark::read(self.notes()?) } else { None })
+        Ok(marked(self.paused()?, self.notes()?))
     }
 
     /// Whether it starts nothing by itself.
@@ -111,6 +110,12 @@ impl Description {
         Ok(nanos(last_bytes(&self.info, 6)?)?.max(nanos(last_bytes(&self.info, 7)?)?))
     }
 
+    /// When somebody last changed it since it was created.
+    pub fn updated(&self) -> Result<Option<Nanos>, Error> {
+        // Some servers have a time before 1970 where there was no update.
+        Ok(first_at(&self.info, &[7])?.map(nanos).transpose()?.filter(|at| *at > 0))
+    }
+
     /// By how much its actions may be late.
     pub fn jitter(&self) -> Result<Nanos, Error> {
         first_at(&self.schedule, &[1, 6])?.map_or(Ok(0), nanos)
@@ -132,6 +137,18 @@ impl Description {
     pub fn catchup_window(&self) -> Result<Option<Nanos>, Error> {
         first_at(&self.schedule, &[3, 2])?.map(nanos).transpose()
     }
+}
+
+/// Whether a row of a member's list shows a schedule that is paused in the middle of a move.
+pub fn is_moving(row: &[u8]) -> Result<bool, Error> {
+    // `ScheduleListEntry.info.{notes, paused}`.
+    let info = message(row, 4)?;
+    Ok(marked(number(&info, 4)? != 0, last_bytes(&info, 3)?).is_some())
+}
+
+/// One that was set going again has left its move, whatever its notes say.
+fn marked(paused: bool, notes: &[u8]) -> Option<Mark> {
+    if paused { Mark::read(notes) } else { None }
 }
 
 /// All occurrences of a message field, as one message.
@@ -213,5 +230,13 @@ mod tests {
         let mark = Mark { part: Part::Original, to, paused: false, notes, changed_ms: 0 };
         assert_eq!(described(true, &mark.notes()).mark().unwrap(), Some(mark.clone()));
         assert_eq!(described(false, &mark.notes()).mark().unwrap(), None);
+        let row = |paused: bool| {
+            let (mut info, mut row) = (Vec::new(), Vec::new());
+            put_bytes(&mut info, 3, mark.notes().as_bytes());
+            put_uint(&mut info, 4, paused.into());
+            put_bytes(&mut row, 4, &info);
+            row
+        };
+        assert_eq!((is_moving(&row(true)), is_moving(&row(false))), (Ok(true), Ok(false)));
     }
 }

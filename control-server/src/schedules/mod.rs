@@ -64,7 +64,7 @@ pub enum Outcome {
     Waits(String),
     /// It would be moved.
     Would {
-        /// The member that has it.
+        /// The member that has it. The same as `to` where it is paused there in the middle of a move.
         from: String,
         /// The member that would get it.
         to: String,
@@ -104,7 +104,7 @@ impl Mover {
         let moved = tokio::time::timeout_at(end, moved).await;
         let moved = moved.unwrap_or_else(|_| {
             Err(Status::deadline_exceeded(
-                "the clusters took too long; the move goes on with the next try",
+                "the clusters took too long; the schedule may be paused in the middle of its move, which goes on with the next try",
             ))
         });
         match &moved {

@@ -44,6 +44,16 @@ struct Holders<'a> {
     copies: Vec<Holder<'a>>,
 }
 
+/// What a copy is to its original.
+#[derive(Debug, PartialEq, Eq)]
+enum Copied {
+    Equal,
+    /// Somebody has changed it, at this time.
+    Changed(Nanos),
+    /// Its server makes something else of it.
+    Otherwise,
+}
+
 /// One step's end: done, or look again.
 enum Next {
     Done(Outcome),
@@ -95,8 +105,12 @@ impl<'a> Steps<'a> {
         {
             return Ok(Outcome::Waits(why));
         }
-        let from = away.iter().map(|index| self.name(*index)).collect::<Vec<_>>().join(", ");
-        Ok(Outcome::Would { from, to: self.name(self.owner) })
+        let to = self.name(self.owner);
+        let from = match away {
+            [] => to.clone(),
+            away => away.iter().map(|index| self.name(*index)).collect::<Vec<_>>().join(", "),
+        };
+        Ok(Outcome::Would { from, to })
     }
 
     /// Takes steps until the schedule lives at its owner alone, or has to wait.
@@ -126,7 +140,12 @@ impl<'a> Steps<'a> {
                 self.take_over(original, copy).await
             }
             // Its slot has moved on since.
-            ([], [_], [copy]) => copy.at.delete().await.map(|()| Next::Look),
+            ([], [original], [copy]) => match Copied::of(original, copy)? {
+                Copied::Changed(at) => {
+                    self.keep_changed(original, copy, at).await.map(|_| Next::Look)
+                }
+                Copied::Equal | Copied::Otherwise => copy.at.delete().await.map(|()| Next::Look),
+            },
             // The original is gone, and the copy had been found equal, or somebody has deleted the original: it is the one there is.
             ([], [], [copy]) => self.restore(copy, None).await.map(|_| Next::Look),
             // The copy has taken over, or somebody has changed it, and so made it the one that counts.
@@ -193,24 +212,51 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// Sets the copy going, if it is equal, and deletes the original.
+    /// Sets the copy going, if it is equal or somebody has changed it, and deletes the original.
     async fn take_over(&self, original: &Holder<'a>, copy: &Holder<'a>) -> Result<Next, Status> {
-        let equal = original.described.equals(&copy.described);
-        if !equal.map_err(|e| copy.at.strange(e))? {
-            copy.at.delete().await?;
-            self.restore(original, None).await?;
-            return Err(Status::failed_precondition(format!(
-                "{} makes another schedule of it than {} has: are their versions the same? It goes on where it was",
-                self.name(copy.at.index),
-                self.name(original.at.index)
-            )));
-        }
-        let Some(told) = self.restore(copy, Some(&original.described)).await? else {
-            return Ok(Next::Look);
+        let told = match Copied::of(original, copy)? {
+            Copied::Equal => {
+                let told = self.restore(copy, Some(&original.described)).await?;
+                if told.is_some() {
+                    original.at.delete().await?;
+                }
+                told
+            }
+            Copied::Changed(at) => self.keep_changed(original, copy, at).await?,
+            Copied::Otherwise => {
+                copy.at.delete().await?;
+                self.restore(original, None).await?;
+                return Err(Status::failed_precondition(format!(
+                    "{} makes another schedule of it than {} has: are their versions the same? It goes on where it was",
+                    self.name(copy.at.index),
+                    self.name(original.at.index)
+                )));
+            }
         };
-        original.at.delete().await?;
+        let Some(told) = told else { return Ok(Next::Look) };
         tracing::info!(schedule = self.id, to = %self.name(copy.at.index), "a schedule has been moved");
         Ok(Next::Done(self.moved(original, told)))
+    }
+
+    /// Sets a copy going that somebody has changed at this time, and deletes the original: the change was acknowledged, so it
+    /// counts. Says what was not made up for; none when somebody was first.
+    async fn keep_changed(
+        &self,
+        original: &Holder<'a>,
+        copy: &Holder<'a>,
+        at: Nanos,
+    ) -> Result<Option<Vec<String>>, Status> {
+        let changed_ms = i64::try_from(at / MILLISECOND).unwrap_or(0);
+        let mark = copy.mark.clone().map(|mark| Mark { changed_ms, ..mark });
+        let going = mark.as_ref().is_some_and(|mark| !mark.paused);
+        let changed = Holder { at: copy.at, described: copy.described.clone(), mark };
+        let Some(mut told) = self.restore(&changed, None).await? else { return Ok(None) };
+        original.at.delete().await?;
+        // What the schedule was before its change is not what would be made up for.
+        if going && told.is_empty() {
+            told.push(CHANGED.to_owned());
+        }
+        Ok(Some(told))
     }
 
     /// Gives a schedule the state of before its move, and makes up for what it did not start meanwhile: since it was
@@ -288,8 +334,25 @@ const LATE_UNLESS_SKIPPED: Nanos = 2_000 * MILLISECOND;
 
 /// What is said where times may have passed without an action.
 const NOT_MADE_UP: &str = "the times of the move itself were not made up for: `temporal schedule backfill` does, if that matters";
+const CHANGED: &str = "it was changed in the middle of its move, and the times before that were not made up for: `temporal schedule backfill` does, if that matters";
 const LIMITED: &str =
     "its actions are counted, so the times of the move itself were not made up for";
+
+impl Copied {
+    fn of(original: &Holder<'_>, copy: &Holder<'_>) -> Result<Self, Status> {
+        Self::read(&original.described, &copy.described).map_err(|e| copy.at.strange(e))
+    }
+
+    fn read(
+        original: &Description,
+        copy: &Description,
+    ) -> Result<Self, panko_routing::wire::Error> {
+        if original.equals(copy)? {
+            return Ok(Self::Equal);
+        }
+        Ok(copy.updated()?.map_or(Self::Otherwise, Self::Changed))
+    }
+}
 
 impl Holder<'_> {
     fn state(&self) -> Result<(bool, String), Status> {
@@ -365,4 +428,38 @@ fn refuses(status: &Status) -> bool {
 
 fn now() -> Nanos {
     Nanos::from(crate::placements::now()) * MILLISECOND
+}
+
+#[cfg(test)]
+mod tests {
+    use panko_routing::wire::fields::{put_bytes, put_uint};
+
+    use super::*;
+
+    /// With this spec, and changed at so many seconds.
+    fn described(spec: &[u8], updated: Option<u64>) -> Description {
+        let (mut schedule, mut info, mut answer) = (Vec::new(), Vec::new(), Vec::new());
+        put_bytes(&mut schedule, 1, spec);
+        if let Some(seconds) = updated {
+            let mut at = Vec::new();
+            put_uint(&mut at, 1, seconds);
+            put_bytes(&mut info, 7, &at);
+        }
+        put_bytes(&mut answer, 1, &schedule);
+        put_bytes(&mut answer, 2, &info);
+        Description::read(&answer).unwrap()
+    }
+
+    #[test]
+    fn a_copy_that_somebody_has_changed_is_no_difference_of_versions() {
+        // The pause itself has changed the original.
+        let original = described(b"before", Some(5));
+        let of = |spec, updated| Copied::read(&original, &described(spec, updated)).unwrap();
+        assert_eq!(of(b"before", None), Copied::Equal);
+        assert_eq!(of(b"after", Some(7)), Copied::Changed(7_000_000_000));
+        assert_eq!(of(b"after", None), Copied::Otherwise);
+        // The zero time of Go.
+        let never = (-62_135_596_800_i64).cast_unsigned();
+        assert_eq!(of(b"after", Some(never)), Copied::Otherwise);
+    }
 }

@@ -3,7 +3,9 @@
 //!
 //! * [`plan`] — the steps.
 //! * [`health`] — what the control servers' metrics say of a while.
+//! * [`back`] — the way back.
 
+mod back;
 mod health;
 mod plan;
 
@@ -12,14 +14,17 @@ use std::time::Duration;
 use clap::Args;
 use panko_proto::v1::change_placement_request::Change;
 use panko_proto::v1::{ChangePlacementRequest, Move};
+use panko_routing::in_flight::is_definite;
 use serde_json::json;
 use tokio::time::Instant;
+use tonic::Status;
 
 use super::client::{Client, metrics};
 use super::verbs::MoveArgs;
 use super::{namespace, show, told, wait};
 use crate::cli::Output;
 use crate::config::Config;
+use back::Back;
 use health::{Health, Limits};
 use plan::{Step, plan};
 
@@ -71,13 +76,18 @@ pub async fn run(args: &MoveArgs, output: Output) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut client = Client::connect(&config).await?;
-    let (mut all, mut moved, mut tripped) = (Vec::new(), Vec::new(), None);
+    let mut back = Back::new(&mut client, args, &config, &namespace).await.map_err(told)?;
+    let (mut all, mut tripped) = (Vec::new(), None);
     for step in steps {
         let mut health = Health::new(&namespace, &step.reached);
         let well = async {
             for (to, slots) in &step.moves {
-                let slots = change(&mut client, args, &namespace, (&args.from, to), *slots).await?;
-                moved.push((to.clone(), slots));
+                let begun = change(&mut client, args, &namespace, (&args.from, to), *slots).await;
+                // It may have begun though there is no answer.
+                if begun.as_ref().err().is_none_or(|s| !is_definite(s.code().into())) {
+                    back.note(to, *slots);
+                }
+                begun.map_err(told)?;
                 wait::until_handed_over(&mut client, &namespace, output).await?;
             }
             watch(args, &config, &mut health).await
@@ -95,7 +105,7 @@ pub async fn run(args: &MoveArgs, output: Output) -> anyhow::Result<()> {
         }
     }
     let back = match tripped {
-        Some(_) => go_back(&mut client, args, &namespace, &moved, output).await,
+        Some(_) => back.go(output).await,
         None => Ok(()),
     };
     if output == Output::Json {
@@ -134,38 +144,37 @@ async fn watch(
     }
 }
 
-/// Gives back what each member has got, the last one first.
-async fn go_back(
-    client: &mut Client,
-    args: &MoveArgs,
-    namespace: &str,
-    moved: &[(String, u32)],
-    output: Output,
-) -> anyhow::Result<()> {
-    for (to, slots) in moved.iter().rev().filter(|(_, slots)| *slots > 0) {
-        change(client, args, namespace, (to, &args.from), *slots).await?;
-        wait::until_handed_over(client, namespace, output).await?;
-    }
-    Ok(())
-}
-
-/// Begins to hand over slots. Returns how many there are.
+/// Begins to hand over slots.
 async fn change(
     client: &mut Client,
     args: &MoveArgs,
     namespace: &str,
     (from, to): (&str, &str),
     slots: u32,
-) -> anyhow::Result<u32> {
+) -> Result<(), Status> {
+    let moves = Move { from: from.to_owned(), to: to.to_owned(), slots };
+    ask(client, args, namespace, Change::Move(moves)).await
+}
+
+async fn ask(
+    client: &mut Client,
+    args: &MoveArgs,
+    namespace: &str,
+    change: Change,
+) -> Result<(), Status> {
     let request = ChangePlacementRequest {
         namespace: namespace.to_owned(),
         dry_run: false,
         who: args.change.who.clone(),
-        why: args.change.why.clone().unwrap_or_else(|| "by ring".to_owned()),
-        change: Some(Change::Move(Move { from: from.to_owned(), to: to.to_owned(), slots })),
+        why: why(args).to_owned(),
+        change: Some(change),
     };
-    let answer = client.admin.change_placement(request).await.map_err(told)?.into_inner();
-    Ok(answer.moved.iter().map(|moved| moved.slots).sum())
+    client.admin.change_placement(request).await.map(drop)
+}
+
+/// What `panko history` says of it.
+fn why(args: &MoveArgs) -> &str {
+    args.change.why.as_deref().unwrap_or("by ring")
 }
 
 fn show_plan(args: &MoveArgs, steps: &[Step], output: Output) {
