@@ -56,8 +56,8 @@ impl Failback {
     async fn run(self) -> Result<FailbackResponse, Status> {
         self.is_up().await?;
         if self.request.dry_run {
-            let scan = self.scan().await?;
-            let state = self.placements.current(&self.namespace.name).await.map_err(status)?;
+            let state = self.stands().await?;
+            let scan = self.scan(&state).await?;
             return Ok(told(&state, self.member, scan));
         }
         let looked_at = self.look_again().await?;
@@ -93,12 +93,9 @@ impl Failback {
         let what = format!("starts look at {} again", self.request.member);
         let look = |_: &State| Ok(Change::LookAgain(self.member));
         let state = match self.change(&what, look).await {
-            Err(Error::Refused(Refused::Nothing)) => {
-                self.placements.current(&self.namespace.name).await
-            }
-            state => state,
+            Err(Error::Refused(Refused::Nothing)) => self.stands().await?,
+            state => state.map_err(status)?,
         };
-        let state = state.map_err(status)?;
         let member = state.members.get(usize::from(self.member.0));
         let looked_at = member.and_then(|member| member.looked_at);
         looked_at.ok_or_else(|| status(Refused::NotLookedAt(self.request.member.clone()).into()))
@@ -108,11 +105,22 @@ impl Failback {
     async fn clear(&self, looked_at: u64) -> Result<(Quiet, Scan), Status> {
         let quiet = self.quiet(looked_at).await?;
         self.starts_are_over().await?;
-        Ok((quiet, self.scan().await?))
+        // Read after starts look at this one: of two failbacks at least one sees the other.
+        let state = self.stands().await?;
+        Ok((quiet, self.scan(&state).await?))
     }
 
-    async fn scan(&self) -> Result<Scan, Status> {
-        let scan = scan(&self.namespace, usize::from(self.member.0)).await;
+    /// The placement as the store has it at this moment, of the members that are known here.
+    async fn stands(&self) -> Result<Arc<State>, Status> {
+        let state = self.placements.current(&self.namespace.name).await.map_err(status)?;
+        match state.has_the_members_of(&self.read) {
+            true => Ok(state),
+            false => Err(Status::unavailable("the namespace's members change; try again")),
+        }
+    }
+
+    async fn scan(&self, state: &State) -> Result<Scan, Status> {
+        let scan = scan(&self.namespace, state, usize::from(self.member.0)).await;
         scan.map_err(|why| self.not_scanned(why))
     }
 

@@ -13,7 +13,7 @@ pub(super) fn is_asked(_: usize, member: &Member) -> bool {
 }
 
 /// Whether starts look at the member at this position.
-pub(super) fn is_looked_at(state: &State, at: usize) -> bool {
+pub fn is_looked_at(state: &State, at: usize) -> bool {
     u16::try_from(at).is_ok_and(|at| state.is_looked_at(MemberIndex(at)))
 }
 

@@ -267,7 +267,9 @@ impl Metrics {
                 shown.insert(labels);
             }
         }
-        before.difference(&shown).for_each(|gone| drop(self.fenced.remove(gone)));
+        for gone in before.difference(&shown) {
+            self.fenced.remove(gone);
+        }
     }
 
     /// A filter's stream began.
