@@ -6,6 +6,7 @@ use bytes::Bytes;
 use panko_routing::wire::fields::{Value, fields, first_at, last_bytes, put_bytes, put_uint};
 use tonic::{Code, Status};
 
+use super::kinds::is_unknown;
 use crate::identify::method;
 use crate::topology::Member;
 
@@ -54,7 +55,7 @@ pub const LISTS: [List; 4] = [
 
 impl List {
     /// Calls `each` with the id of every row, of at most so many pages; a query only workflows' lists take. Returns whether
-    /// that was all. A server that does not have this list has nothing of its kind.
+    /// that was all. A server that is too old for a kind of key ([`is_unknown`]) has nothing of it.
     pub async fn each(
         &self,
         namespace: &str,
@@ -66,7 +67,7 @@ impl List {
         let mut token = Vec::new();
         for _ in 0..pages {
             let answer = match self.page(namespace, member, query, &token).await {
-                Err(status) if status.code() == Code::Unimplemented => return Ok(true),
+                Err(status) if is_unknown(member, self.kind, &status).await => return Ok(true),
                 answer => answer?,
             };
             let strange = |error| Status::internal(format!("{}: {error}", self.path));

@@ -2,6 +2,7 @@
 //!
 //! * [`look`] — what one member knows of a key.
 //! * [`lists`] — all that one member has.
+//! * [`kinds`] — kinds of keys that a server is too old for.
 //! * [`fenced`] — members that are not asked.
 //! * [`memory`] — what need not be asked again.
 //! * [`key_locks`] — one start of a key at a time.
@@ -11,6 +12,7 @@
 
 pub mod fenced;
 pub mod key_locks;
+mod kinds;
 pub mod lists;
 pub mod look;
 pub mod memory;
