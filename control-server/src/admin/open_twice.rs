@@ -11,7 +11,7 @@ use tonic::Status;
 
 use crate::locate::Target;
 use crate::locate::fenced::is_looked_at;
-use crate::locate::lists::{LISTS, List};
+use crate::locate::lists::{LISTS, List, OPEN};
 use crate::locate::look::look;
 use crate::topology::{Member, VirtualNamespace};
 
@@ -81,7 +81,7 @@ async fn listed(
     member: &Member,
     list: &List,
 ) -> Result<BTreeSet<Box<[u8]>>, Status> {
-    let query = if list.kind == "workflow" { "ExecutionStatus = 'Running'" } else { "" };
+    let query = if list.kind == "workflow" { OPEN } else { "" };
     let mut ids = BTreeSet::new();
     let mut note = |id: &[u8]| {
         ids.insert(id.into());

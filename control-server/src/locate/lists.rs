@@ -20,6 +20,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How often a page is asked for again that was one too many.
 const TRIES: usize = 20;
 
+/// Which workflows are open, as a query. Paused ones are, which have a status of their own.
+pub const OPEN: &str = "CloseTime IS NULL";
+
 /// What has keys of a kind: a list's path, and where its rows have the id. All lists have the request's namespace
 /// in field 1, its page size in 2 and its page token in 3; rows are field 1 of the answer, the next token is 2.
 pub struct List {
