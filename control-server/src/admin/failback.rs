@@ -13,6 +13,7 @@ use tonic::Status;
 use super::open_twice::{Scan, scan};
 use super::verbs::{find, no_member};
 use super::{Service, status};
+use crate::frontend::ALL_OVER;
 use crate::locate::lists::LISTS;
 use crate::placements::{By, Error, PlacementsHolder, SETTLED, now};
 use crate::topology::VirtualNamespace;
@@ -147,7 +148,8 @@ impl Failback {
     }
 
     /// Waits until all starts are over that hold their key's lock now: they may have looked at the member before, or not at all.
-    /// Locks end by themselves.
+    /// Locks end by themselves, but for one that others join for ever: those have read that the member is looked at, so it is waited
+    /// for as long as a start can take that has its lock now.
     async fn starts_are_over(&self) -> Result<(), Status> {
         let held = async || {
             let locks = self.placements.store().locks(&self.namespace.name, now()).await;
@@ -155,7 +157,8 @@ impl Failback {
             Ok::<HashSet<String>, Status>(locks.into_iter().map(|(holder, _)| holder).collect())
         };
         let before = held().await?;
-        while !held().await?.is_disjoint(&before) {
+        let over = Instant::now() + ALL_OVER;
+        while Instant::now() < over && !held().await?.is_disjoint(&before) {
             tokio::time::sleep(INTERVAL).await;
         }
         Ok(())
