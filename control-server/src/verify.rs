@@ -8,7 +8,7 @@ use panko_routing::Key;
 use panko_routing::placement::MemberIndex;
 
 use crate::locate::Target;
-use crate::locate::lists::LISTS;
+use crate::locate::lists::{LISTS, OPEN};
 use crate::locate::look::{Found, look};
 use crate::topology::VirtualNamespace;
 
@@ -44,8 +44,7 @@ pub async fn verify(namespace: &VirtualNamespace, state: &State) -> Report {
                 members.push(at);
             }
         };
-        let running = "ExecutionStatus = 'Running'";
-        match workflows.each(&namespace.name, member, running, PAGES, &mut note).await {
+        match workflows.each(&namespace.name, member, OPEN, PAGES, &mut note).await {
             Ok(true) => {}
             Ok(false) => {
                 let more = "it has more than are looked at".to_owned();

@@ -7,6 +7,7 @@ use panko_routing::wire::fields::{Value, fields, put_bytes};
 
 use super::Service;
 use crate::identify::method;
+use crate::locate::lists::OPEN;
 use crate::topology::Member;
 
 /// How long a cluster has.
@@ -27,7 +28,7 @@ impl Service {
         let Some((of, member)) = of.and_then(|of| Some((of, of.members.get(member)?))) else {
             return (None, None);
         };
-        let open = count(member, &of.name, "ExecutionStatus = 'Running'").await;
+        let open = count(member, &of.name, OPEN).await;
         let all = count(member, &of.name, "").await;
         (open, all.zip(open).map(|(all, open)| all.saturating_sub(open)))
     }

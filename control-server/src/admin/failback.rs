@@ -13,6 +13,7 @@ use tonic::Status;
 use super::open_twice::{Scan, scan};
 use super::verbs::{find, no_member};
 use super::{Service, status};
+use crate::frontend::ALL_OVER;
 use crate::locate::lists::LISTS;
 use crate::placements::{By, Error, PlacementsHolder, SETTLED, now};
 use crate::topology::VirtualNamespace;
@@ -56,8 +57,8 @@ impl Failback {
     async fn run(self) -> Result<FailbackResponse, Status> {
         self.is_up().await?;
         if self.request.dry_run {
-            let scan = self.scan().await?;
-            let state = self.placements.current(&self.namespace.name).await.map_err(status)?;
+            let state = self.stands().await?;
+            let scan = self.scan(&state).await?;
             return Ok(told(&state, self.member, scan));
         }
         let looked_at = self.look_again().await?;
@@ -93,12 +94,9 @@ impl Failback {
         let what = format!("starts look at {} again", self.request.member);
         let look = |_: &State| Ok(Change::LookAgain(self.member));
         let state = match self.change(&what, look).await {
-            Err(Error::Refused(Refused::Nothing)) => {
-                self.placements.current(&self.namespace.name).await
-            }
-            state => state,
+            Err(Error::Refused(Refused::Nothing)) => self.stands().await?,
+            state => state.map_err(status)?,
         };
-        let state = state.map_err(status)?;
         let member = state.members.get(usize::from(self.member.0));
         let looked_at = member.and_then(|member| member.looked_at);
         looked_at.ok_or_else(|| status(Refused::NotLookedAt(self.request.member.clone()).into()))
@@ -108,11 +106,22 @@ impl Failback {
     async fn clear(&self, looked_at: u64) -> Result<(Quiet, Scan), Status> {
         let quiet = self.quiet(looked_at).await?;
         self.starts_are_over().await?;
-        Ok((quiet, self.scan().await?))
+        // Read after starts look at this one: of two failbacks at least one sees the other.
+        let state = self.stands().await?;
+        Ok((quiet, self.scan(&state).await?))
     }
 
-    async fn scan(&self) -> Result<Scan, Status> {
-        let scan = scan(&self.namespace, usize::from(self.member.0)).await;
+    /// The placement as the store has it at this moment, of the members that are known here.
+    async fn stands(&self) -> Result<Arc<State>, Status> {
+        let state = self.placements.current(&self.namespace.name).await.map_err(status)?;
+        match state.has_the_members_of(&self.read) {
+            true => Ok(state),
+            false => Err(Status::unavailable("the namespace's members change; try again")),
+        }
+    }
+
+    async fn scan(&self, state: &State) -> Result<Scan, Status> {
+        let scan = scan(&self.namespace, state, usize::from(self.member.0)).await;
         scan.map_err(|why| self.not_scanned(why))
     }
 
@@ -139,7 +148,8 @@ impl Failback {
     }
 
     /// Waits until all starts are over that hold their key's lock now: they may have looked at the member before, or not at all.
-    /// Locks end by themselves.
+    /// Locks end by themselves, but for one that others join for ever: those have read that the member is looked at, so it is waited
+    /// for as long as a start can take that has its lock now.
     async fn starts_are_over(&self) -> Result<(), Status> {
         let held = async || {
             let locks = self.placements.store().locks(&self.namespace.name, now()).await;
@@ -147,7 +157,8 @@ impl Failback {
             Ok::<HashSet<String>, Status>(locks.into_iter().map(|(holder, _)| holder).collect())
         };
         let before = held().await?;
-        while !held().await?.is_disjoint(&before) {
+        let over = Instant::now() + ALL_OVER;
+        while Instant::now() < over && !held().await?.is_disjoint(&before) {
             tokio::time::sleep(INTERVAL).await;
         }
         Ok(())

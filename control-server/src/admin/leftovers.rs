@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 use super::Service;
 use super::schedules::member_named;
 use crate::identify::method;
-use crate::locate::lists::LISTS;
+use crate::locate::lists::{LISTS, OPEN};
 use crate::schedules::list::list;
 use crate::topology::Member;
 
@@ -52,7 +52,7 @@ impl Service {
         let mut ids = Vec::new();
         let [workflows, ..] = LISTS;
         let mut note = |id: &[u8]| ids.push(id.to_vec());
-        workflows.each(&of.name, member, "ExecutionStatus = 'Running'", PAGES, &mut note).await?;
+        workflows.each(&of.name, member, OPEN, PAGES, &mut note).await?;
         let (open, _) = self.workflows(&request.namespace, at).await;
         let looked_at = ids.len() as u64;
         let mut answer = ListLeftoversResponse {

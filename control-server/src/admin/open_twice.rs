@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use panko_placement::State;
 use panko_proto::v1::Duplicate;
 use tonic::Status;
 
 use crate::locate::Target;
-use crate::locate::lists::{LISTS, List};
+use crate::locate::fenced::is_looked_at;
+use crate::locate::lists::{LISTS, List, OPEN};
 use crate::locate::look::look;
 use crate::topology::{Member, VirtualNamespace};
 
@@ -33,10 +35,16 @@ pub(super) struct Scan {
     pub duplicates_in_all: u64,
 }
 
-/// Looks for everything that is open at the member at this position on those that are not fenced.
+/// Looks for everything that is open at the member at this position on those that starts look at: on those that are
+/// fenced and come back at this moment, too. Of two that do, whoever was looked at later sees the other one, if the
+/// placement was read after that.
 ///
 /// Fails when one of them does not answer: what was not looked at is not cleared.
-pub(super) async fn scan(namespace: &Arc<VirtualNamespace>, at: usize) -> Result<Scan, Status> {
+pub(super) async fn scan(
+    namespace: &Arc<VirtualNamespace>,
+    state: &State,
+    at: usize,
+) -> Result<Scan, Status> {
     let member = namespace.members.get(at).ok_or_else(|| Status::internal("no such member"))?;
     let mut all = BTreeSet::new();
     for round in 0..2 {
@@ -54,7 +62,7 @@ pub(super) async fn scan(namespace: &Arc<VirtualNamespace>, at: usize) -> Result
         let namespace = namespace.name.clone();
         targets.push(Target { namespace, kind, id, run: Box::default() });
     }
-    let looks = targets.into_iter().map(|target| open_elsewhere(namespace.clone(), at, target));
+    let looks = targets.into_iter().map(|target| open_elsewhere(namespace, state, at, target));
     let mut found = stream::iter(looks).buffer_unordered(AT_ONCE);
     while let Some(duplicate) = found.try_next().await? {
         let Some(duplicate) = duplicate else { continue };
@@ -73,7 +81,7 @@ async fn listed(
     member: &Member,
     list: &List,
 ) -> Result<BTreeSet<Box<[u8]>>, Status> {
-    let query = if list.kind == "workflow" { "ExecutionStatus = 'Running'" } else { "" };
+    let query = if list.kind == "workflow" { OPEN } else { "" };
     let mut ids = BTreeSet::new();
     let mut note = |id: &[u8]| {
         ids.insert(id.into());
@@ -84,13 +92,14 @@ async fn listed(
 
 /// Whether a key of this member is open there and on another one.
 async fn open_elsewhere(
-    namespace: Arc<VirtualNamespace>,
+    namespace: &VirtualNamespace,
+    state: &State,
     at: usize,
     target: Target,
 ) -> Result<Option<Duplicate>, Status> {
     let mut members = Vec::new();
     for (other_at, other) in namespace.members.iter().enumerate() {
-        if other_at == at || other.is_fenced() {
+        if other_at == at || !is_looked_at(state, other_at) {
             continue;
         }
         if look(other, &target).await?.is_some_and(|found| found.open) {

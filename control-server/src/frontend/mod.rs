@@ -56,6 +56,7 @@ use reply::Reply;
 
 pub use broadcast::Unfinished;
 pub(crate) use fan_out::is_missing;
+pub(crate) use start_locks::ALL_OVER;
 pub use start_locks::Starts;
 
 /// The largest request that is taken: what Temporal's frontends take.

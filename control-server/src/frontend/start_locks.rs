@@ -21,8 +21,16 @@ use crate::topology::Member;
 /// this is how long a key stays locked by a control server that crashed.
 pub(super) const LONGEST: Duration = Duration::from_secs(4);
 
+/// The same for one that is answered when an update is done, from when it is sent.
+pub(super) const LONGEST_WITH_UPDATE: Duration = Duration::from_secs(60);
+
 /// By how much clocks may differ, and clusters be late.
 const MARGIN: Duration = Duration::from_secs(2);
+
+/// How long after a moment all calls are over that have their lock by then. A lock that is shared lasts longer, for those
+/// that join it.
+pub(crate) const ALL_OVER: Duration =
+    LONGEST.saturating_add(LONGEST_WITH_UPDATE).saturating_add(MARGIN);
 
 /// Between two tries at a lock that another one has.
 const AGAIN: Duration = Duration::from_millis(10);

@@ -18,16 +18,13 @@ use tonic::{Code, Status};
 use super::reuse::Reuse;
 use super::schedules::Left;
 use super::second_chance::member;
-use super::start_locks::{LONGEST, busy};
+use super::start_locks::{LONGEST, LONGEST_WITH_UPDATE, busy};
 use super::{Call, Frontend, deadline, malformed};
 use crate::locate::fenced::wait;
 use crate::locate::look::describe;
 use crate::locate::{Place, Target};
 use crate::placements::{By, Error};
 use crate::topology::VirtualNamespace;
-
-/// The same as [`LONGEST`] for one that is answered when an update is done.
-const LONGEST_WITH_UPDATE: Duration = Duration::from_secs(60);
 
 /// How long a start waits for its turn. One that waits longer is told to try again, before its own deadline.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);

@@ -7,6 +7,7 @@ use panko_routing::wire::Error;
 use panko_routing::wire::fields::{Value, fields, first_at, last_bytes, put_bytes, put_uint};
 use tonic::{Code, Status};
 
+use super::kinds::is_unknown;
 use crate::identify::method;
 use crate::topology::Member;
 
@@ -19,6 +20,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// How often a page is asked for again that was one too many.
 const TRIES: usize = 20;
+
+/// Which workflows are open, as a query. Paused ones are, which have a status of their own.
+pub const OPEN: &str = "CloseTime IS NULL";
 
 /// What has keys of a kind: a list's path, and where its rows have the id. All lists have the request's namespace
 /// in field 1, its page size in 2 and its page token in 3; rows are field 1 of the answer, the next token is 2.
@@ -55,7 +59,7 @@ pub const LISTS: [List; 4] = [
 
 impl List {
     /// Calls `each` with the id of every row, of at most so many pages; a query only workflows' lists take. Returns whether
-    /// that was all. A server that does not have this list has nothing of its kind.
+    /// that was all. A server that is too old for a kind of key ([`is_unknown`]) has nothing of it.
     pub async fn each(
         &self,
         namespace: &str,
@@ -88,7 +92,7 @@ impl List {
         let mut token = Vec::new();
         for _ in 0..pages {
             let answer = match self.page(namespace, member, query, &token).await {
-                Err(status) if status.code() == Code::Unimplemented => return Ok(true),
+                Err(status) if is_unknown(member, self.kind, &status).await => return Ok(true),
                 answer => answer?,
             };
             let strange = |error| Status::internal(format!("{}: {error}", self.path));

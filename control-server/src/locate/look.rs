@@ -8,6 +8,7 @@ use panko_routing::wire::fields::{first_at, put_bytes};
 use tonic::{Code, Status};
 
 use super::Target;
+use super::kinds::is_unknown;
 use crate::identify::method;
 use crate::timestamp::nanos;
 use crate::topology::Member;
@@ -84,10 +85,9 @@ pub async fn look(member: &Member, target: &Target) -> Result<Option<Found>, Sta
         Ok(answer) => read(&answer, &question).map(Some).map_err(|e| silent(&e.to_string())),
         // The member itself is not there, which says nothing of the key.
         Err(status) if is_of_namespace(&status) => Err(silent(status.message())),
-        // It has no such run, or it is a server that has no such kind of key.
-        Err(status) if matches!(status.code(), Code::NotFound | Code::Unimplemented) => Ok(None),
-        // No run id of its form, or an id that is too long: nobody has it.
-        Err(status) if status.code() == Code::InvalidArgument => Ok(None),
+        // It has no such run; or there is no run id of its form, or the id is too long: nobody has it.
+        Err(status) if matches!(status.code(), Code::NotFound | Code::InvalidArgument) => Ok(None),
+        Err(status) if is_unknown(member, target.kind, &status).await => Ok(None),
         Err(status) => Err(silent(status.message())),
     }
 }

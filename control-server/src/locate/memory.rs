@@ -95,7 +95,7 @@ impl Memory {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
@@ -103,7 +103,7 @@ mod tests {
     use crate::config::Config;
     use crate::topology::Topology;
 
-    fn target(run: &str) -> Target {
+    pub fn target(run: &str) -> Target {
         let (id, run) = (b"order"[..].into(), run.as_bytes().into());
         Target { namespace: "default".into(), kind: "workflow", id, run }
     }
@@ -139,7 +139,7 @@ mod tests {
         assert!(memory.recall(&after, &target("2"), 1).is_none(), "a has left");
     }
 
-    fn namespace(clusters: &[&str]) -> Arc<VirtualNamespace> {
+    pub fn namespace(clusters: &[&str]) -> Arc<VirtualNamespace> {
         let lines = |line: &dyn Fn(&&str) -> String| clusters.iter().map(line).collect::<String>();
         let addresses = lines(&|c| format!("  - {{ name: {c}, address: \"127.0.0.1:1\" }}\n"));
         let members = lines(&|c| format!("      - {{ cluster: {c} }}\n"));

@@ -2,6 +2,7 @@
 //!
 //! * [`look`] — what one member knows of a key.
 //! * [`lists`] — all that one member has.
+//! * [`kinds`] — kinds of keys that a server is too old for.
 //! * [`fenced`] — members that are not asked.
 //! * [`memory`] — what need not be asked again.
 //! * [`key_locks`] — one start of a key at a time.
@@ -11,6 +12,7 @@
 
 pub mod fenced;
 pub mod key_locks;
+mod kinds;
 pub mod lists;
 pub mod look;
 pub mod memory;
@@ -25,8 +27,9 @@ use tokio::sync::Semaphore;
 use tonic::Status;
 
 use crate::metrics::Metrics;
+use crate::topology::VirtualNamespace;
 use crate::topology::generation::Generation;
-use crate::topology::{Member, VirtualNamespace};
+use fenced::Asked;
 use look::{Found, look};
 use memory::Memory;
 
@@ -98,6 +101,7 @@ impl Locator {
             self.metrics.look_spared();
             return Ok(fenced::reached(namespace, target, place));
         }
+        // The look may have begun before the member was fenced.
         let place = self.join(namespace, target, owner)?.await;
         Ok(fenced::reached(namespace, target, place))
     }
@@ -110,8 +114,9 @@ impl Locator {
         owner: usize,
     ) -> Result<Place, Status> {
         let _permit = self.room.clone().try_acquire_owned().map_err(|_| self.full())?;
-        let place = everywhere(namespace, target, owner, fenced::is_asked, &self.metrics).await;
-        Ok(fenced::reached(namespace, target, place))
+        let asked = Asked::now(namespace);
+        let place = everywhere(namespace, target, owner, &asked, &self.metrics).await;
+        Ok(asked.shown(namespace, target, place))
     }
 
     /// Like [`Locator::locate_now`], for a start: of fenced members those are asked that starts look at, by the placement
@@ -124,8 +129,8 @@ impl Locator {
         owner: usize,
     ) -> Result<Place, Status> {
         let _permit = self.room.clone().try_acquire_owned().map_err(|_| self.full())?;
-        let looked_at = |at, _: &Member| fenced::is_looked_at(state, at);
-        Ok(everywhere(namespace, target, owner, looked_at, &self.metrics).await)
+        let asked = Asked::by_starts(namespace, state);
+        Ok(everywhere(namespace, target, owner, &asked, &self.metrics).await)
     }
 
     /// Like [`Locator::locate_now`], for what has not been asked of its owner: that is asked as well.
@@ -138,8 +143,9 @@ impl Locator {
         let _permit = self.room.clone().try_acquire_owned().map_err(|_| self.full())?;
         // Last, as of equals the last one counts.
         let in_order = (0..namespace.members.len()).filter(|at| *at != owner).chain([owner]);
-        let place = choose(ask(namespace, target, in_order, fenced::is_asked, &self.metrics).await);
-        Ok(fenced::reached(namespace, target, place))
+        let asked = Asked::now(namespace);
+        let place = choose(ask(namespace, target, in_order, &asked, &self.metrics).await);
+        Ok(asked.shown(namespace, target, place))
     }
 
     /// The look for `target` that is under way, or a new one.
@@ -160,8 +166,9 @@ impl Locator {
         let look = tokio::spawn(async move {
             let _permit = permit;
             let (target, ..) = &asked;
-            let asks = fenced::is_asked;
-            let place = everywhere(&namespace, target, owner, asks, &locator.metrics).await;
+            let members = Asked::now(&namespace);
+            let place = everywhere(&namespace, target, owner, &members, &locator.metrics).await;
+            let place = members.shown(&namespace, target, place);
             locator.memory.remember(&namespace, target, owner, &place);
             locator.lock().remove(&asked);
             place
@@ -193,13 +200,13 @@ async fn everywhere(
     namespace: &VirtualNamespace,
     target: &Target,
     owner: usize,
-    is_asked: impl Fn(usize, &Member) -> bool,
+    asked: &Asked,
     metrics: &Metrics,
 ) -> Place {
     let others = (0..namespace.members.len()).filter(|at| *at != owner);
-    let mut answers = ask(namespace, target, others, &is_asked, metrics).await;
+    let mut answers = ask(namespace, target, others, asked, metrics).await;
     if answers.iter().any(|(_, found)| matches!(found, Ok(Some(_)))) {
-        answers.extend(ask(namespace, target, [owner], &is_asked, metrics).await);
+        answers.extend(ask(namespace, target, [owner], asked, metrics).await);
     }
     choose(answers)
 }
@@ -211,11 +218,11 @@ async fn ask(
     namespace: &VirtualNamespace,
     target: &Target,
     members: impl IntoIterator<Item = usize>,
-    is_asked: impl Fn(usize, &Member) -> bool,
+    asked: &Asked,
     metrics: &Metrics,
 ) -> Answers {
-    let members = members.into_iter().filter_map(|at| Some((at, namespace.members.get(at)?)));
-    let members = members.filter(|(at, member)| is_asked(*at, member));
+    let members = members.into_iter().filter(|at| asked.has(*at));
+    let members = members.filter_map(|at| Some((at, namespace.members.get(at)?)));
     join_all(members.map(|(index, member)| async move {
         metrics.looked();
         (index, look(member, target).await)

@@ -84,6 +84,13 @@ impl Roster {
         self.all.get(number).map(|place| &place.member)
     }
 
+    /// Whether polls are opened on a member, and in this way.
+    #[must_use]
+    pub fn is_reached_by(&self, number: usize, through: &Arc<Member>) -> bool {
+        let place = self.all.get(number);
+        place.is_some_and(|place| place.takes_polls && Arc::ptr_eq(&place.member, through))
+    }
+
     /// What a member is called, also one that has left.
     #[must_use]
     pub fn name(&self, number: usize) -> &str {

@@ -295,6 +295,14 @@ impl Shell {
                 self.step(Event::PollEnded { open });
             }
             Err(status) => {
+                let (name, task_queue) = (&through.name, &self.newest.task_queue);
+                self.metrics.failed(name, status.code());
+                tracing::debug!(member = %name, task_queue, %status, "a poll failed");
+                if !self.roster.is_reached_by(member, &through) {
+                    // It says nothing of how the member is reached now. Of one that has left no worker hears.
+                    self.step(Event::PollEnded { open });
+                    return;
+                }
                 let failure = match failure(&status) {
                     // Of a token that is no longer good its own worker hears, not the one that waits.
                     Failure::Final if self.newest.claims && is_of_token(&status) => {
@@ -303,14 +311,6 @@ impl Shell {
                     }
                     failure => failure,
                 };
-                let (name, task_queue) = (&through.name, &self.newest.task_queue);
-                self.metrics.failed(name, status.code());
-                tracing::debug!(member = %name, task_queue, %status, "a poll failed");
-                if self.roster.get(member).is_some_and(|now| !Arc::ptr_eq(now, &through)) {
-                    // It says nothing of how the member is reached now.
-                    self.step(Event::PollEnded { open });
-                    return;
-                }
                 self.failures.insert(open, status);
                 self.step(Event::PollFailed { open, failure });
                 self.failures.clear();

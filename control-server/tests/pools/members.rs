@@ -169,6 +169,24 @@ async fn how_a_member_refuses_where_it_was_is_not_held_against_it() {
 }
 
 #[tokio::test]
+async fn what_ends_polls_on_a_member_that_has_left_is_no_answer_for_a_worker() {
+    let world = World::of(2, Limits::default()).await;
+    let change = async {
+        until(|| polls(&world, 0) == 1 && polls(&world, 1) == 1).await;
+        world.pools.members_changed(&world.members(&[1]));
+        world.fakes[0].end_polls(Status::permission_denied("Request unauthorized."));
+        until(|| world.metric("panko_polls_failed_total") == 1.0).await;
+        world.fakes[1].add_task("1");
+        world.fakes[1].add_task("2");
+    };
+    let workers = async { tokio::join!(world.poll(KEY, b""), world.poll(KEY, b"")) };
+    let ((first, second), ()) = tokio::join!(workers, change);
+    let mut tasks = [delivered(first), delivered(second)];
+    tasks.sort();
+    assert_eq!(tasks, ["1", "2"]);
+}
+
+#[tokio::test]
 async fn what_workers_allow_is_divided_among_members_that_are_there() {
     let world = World::of(2, Limits::default()).await;
     let (mut metadata, mut extra) = (Vec::new(), Vec::new());
