@@ -75,7 +75,7 @@ mod tests {
             "clusters:\n  - {{ name: a, address: \"{address}\" }}\nnamespaces:\n  - name: default\n    members:\n      - {{ cluster: a }}\n"
         );
         let config = Config::parse(&yaml, Path::new("panko.yaml")).unwrap();
-        let topology = Topology::new(&config.clusters, &config.namespaces, None).unwrap();
+        let topology = Topology::new(&config.clusters, &config.namespaces, None);
         topology.namespace("default").unwrap().members[0].clone()
     }
 
