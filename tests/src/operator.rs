@@ -1,6 +1,7 @@
 //! An operator at the sandbox: the `panko` command, as people use it.
 
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use panko_control_server::dev::Sandbox;
@@ -42,6 +43,16 @@ impl Operator {
             return Ok(Value::Null);
         }
         Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// Whether the last handover was completed after this moment.
+    pub async fn completed_after(&self, moment: SystemTime) -> Result<bool> {
+        let history = self.run(&["history"]).await?;
+        let entries = history.as_array().context("entries")?;
+        let completed = |entry: &&Value| entry["why"] == "every filter agrees";
+        let last = entries.iter().filter(completed).max_by_key(|entry| entry["version"].as_u64());
+        let at = last.context("no handover was completed")?["at_ms"].as_u64().context("at_ms")?;
+        Ok(u128::from(at) > moment.duration_since(UNIX_EPOCH)?.as_millis())
     }
 
     /// Of each member how many slots it owns, in the members' order.

@@ -148,7 +148,38 @@ async fn a_cluster_that_is_gone_is_fenced_and_comes_back_after_a_scan() -> Resul
     ensure!(again.code() == Code::AlreadyExists, "{again}");
     let verified = operator.run(&["verify"]).await?;
     ensure!(verified["duplicates_in_all"] == 0, "{verified}");
+    two_come_back_at_once(&sandbox, &operator, &client, only).await?;
     sandbox.stop_all().await;
+    Ok(())
+}
+
+/// The id is open on the first member. It is started anew on another one, which is fenced then, too.
+async fn two_come_back_at_once(
+    sandbox: &Sandbox,
+    operator: &Operator,
+    client: &Client,
+    id: &str,
+) -> Result<()> {
+    operator.run(&["failover", "a"]).await?;
+    start(client, id).await?;
+    let told = operator.run(&["explain", "--workflow-id", id]).await?;
+    let other = if told["owner"] == "b" { 1 } else { 2 };
+    let name = THREE[other].0;
+    operator.run(&["failover", name]).await?;
+    let failback = async |name| operator.run(&["failback", name]).await;
+    let both = tokio::join!(failback("a"), failback(name));
+    let refused = [both.0.err(), both.1.err()];
+    println!("of two at once: {refused:?}");
+    ensure!(refused.iter().flatten().any(|why| why.to_string().contains("terminate")));
+
+    terminate(&Client::new(sandbox.addresses().clusters[other].address)?, id).await?;
+    for (at, (name, _)) in THREE.iter().enumerate() {
+        let placement = operator.run(&["status", "placement"]).await?;
+        if placement["members"][at]["fenced"] == true {
+            operator.run(&["failback", name]).await?;
+        }
+    }
+    ensure!(client.status(id).await? == Running, "what is left of the two");
     Ok(())
 }
 

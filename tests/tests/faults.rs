@@ -1,7 +1,7 @@
 //! Slots change owners while something fails: the control server is killed at every step, an Envoy or its way to the
 //! control server hangs, the database is away. Clients and workers go on, and no answer is wrong.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use panko_control_server::dev::{Kind, Options, Sandbox};
@@ -34,6 +34,8 @@ struct Stage {
     clients: Clients,
     valve: Valve,
     owned: Vec<u64>,
+    /// How often the control server was killed while a handover was under way, by the history.
+    killed_half_way: usize,
 }
 
 async fn nobody_notices(kind: Kind, rounds: usize) -> Result<()> {
@@ -68,7 +70,7 @@ impl Stage {
             Clients::start(first.address).await?.and_at(second.address, "gRPC, other Envoy")?;
         let owned = operator.owned().await?;
         tokio::time::sleep(4 * SECOND).await;
-        Ok(Self { sandbox, operator, clients, valve, owned })
+        Ok(Self { sandbox, operator, clients, valve, owned, killed_half_way: 0 })
     }
 
     /// Begins to move slots, and comes back as soon as that is acknowledged.
@@ -98,12 +100,21 @@ impl Stage {
         Ok(members.iter().filter_map(|member| member["former"].as_u64()).sum())
     }
 
-    async fn restart(&mut self) -> Result<()> {
+    /// Returns when it was gone.
+    async fn restart(&mut self) -> Result<SystemTime> {
         let began = std::time::Instant::now();
         self.sandbox.kill_part("control-server").await?;
+        let killed = SystemTime::now();
         self.sandbox.start_part("control-server").await?;
         println!("the control server was away for {:.1} s", began.elapsed().as_secs_f64());
-        Ok(())
+        Ok(killed)
+    }
+
+    /// Whether the handover that is completed now was under way when the control server was killed, which counts.
+    async fn was_half_way(&mut self, killed: SystemTime) -> Result<bool> {
+        let half_way = self.operator.completed_after(killed).await?;
+        self.killed_half_way += usize::from(half_way);
+        Ok(half_way)
     }
 
     /// The handover that is under way has waited for this Envoy, for a while.
@@ -127,11 +138,12 @@ impl Stage {
         self.owned = before;
         self.clients.during("the control server is killed between the two steps").await?;
         self.begin_move(0, 2).await?;
-        self.restart().await?;
+        let killed = self.restart().await?;
         self.waits_for("envoy-2").await?;
         self.clients.during("the other Envoy goes on").await?;
         self.sandbox.hang_part("envoy-2", false)?;
         self.completed().await?;
+        ensure!(self.was_half_way(killed).await?, "it was completed before the kill");
         tokio::time::sleep(SECOND).await;
         Ok(())
     }
@@ -151,9 +163,21 @@ impl Stage {
 
     async fn killed_at_every_step(&mut self) -> Result<()> {
         self.clients.during("the control server is killed right after the first step").await?;
-        self.begin_move(2, 1).await?;
-        self.restart().await?;
+        self.begin_move(0, 1).await?;
+        let killed = self.restart().await?;
         self.completed().await?;
+        self.was_half_way(killed).await?;
+        tokio::time::sleep(SECOND).await;
+
+        self.clients.during("… while its first step has not reached the other Envoy").await?;
+        self.valve.hold(true);
+        self.begin_move(2, 0).await?;
+        self.sandbox.kill_part("control-server").await?;
+        let killed = SystemTime::now();
+        self.valve.hold(false);
+        self.sandbox.start_part("control-server").await?;
+        self.completed().await?;
+        ensure!(self.was_half_way(killed).await?, "it was completed before the kill");
         tokio::time::sleep(SECOND).await;
 
         self.clients.during("… right after the second").await?;
@@ -179,6 +203,7 @@ impl Stage {
     }
 
     async fn end(mut self) -> Result<()> {
+        println!("the control server was killed {} times half-way", self.killed_half_way);
         let ids = self.clients.stop().await?;
         records::check(self.sandbox.addresses(), &ids).await?;
         let verified = self.operator.run(&["verify"]).await?;

@@ -2,7 +2,7 @@
 //! id is open on two clusters, by the clusters' own records. What happens when something fails meanwhile is in
 //! `faults.rs`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use panko_control_server::dev::{Kind, Options, Sandbox};
@@ -55,13 +55,18 @@ async fn nobody_notices(kind: Kind) -> Result<()> {
     tokio::time::sleep(2 * SECOND).await;
 
     clients.during("the control server is killed half-way").await?;
+    // Without its Envoy the handover is still under way when that happens.
+    sandbox.hang_part("envoy", true)?;
     operator.run(&["move", "--from", "b", "--to", "c", "--slots", "500", "--no-wait"]).await?;
     sandbox.kill_part("control-server").await?;
+    let killed = SystemTime::now();
+    sandbox.hang_part("envoy", false)?;
     sandbox.start_part("control-server").await?;
     until("the handover is completed", 30 * SECOND, async || {
         operator.owned().await.is_ok_and(|owned| owned == [1366, 865, 1865])
     })
     .await?;
+    ensure!(operator.completed_after(killed).await?, "it was completed before the kill");
     tokio::time::sleep(2 * SECOND).await;
 
     let ids = clients.stop().await?;
