@@ -120,13 +120,8 @@ async fn look(
 ) -> Result<(), Status> {
     let cluster = &member.cluster;
     let result = async {
-        let info =
-            cluster.call(method(GET_SYSTEM_INFO)?, cluster.own(), Bytes::new(), DEADLINE).await?;
-        answers.put(cluster.name(), "", info);
-        let mut request = Vec::new();
-        put_bytes(&mut request, 1, member.namespace.as_bytes());
-        let describe = method(DESCRIBE_NAMESPACE)?;
-        cluster.call(describe, cluster.own(), request.into(), DEADLINE).await
+        answers.put(cluster.name(), "", system_info(member).await?);
+        describe(member).await
     };
     let result = result.await;
     health.note(namespace, member, !result.as_ref().is_err_and(is_missing));
@@ -150,6 +145,19 @@ async fn look(
         }
     }
     Ok(())
+}
+
+/// The `GetSystemInfoResponse` of a member's cluster.
+pub async fn system_info(member: &Member) -> Result<Bytes, Status> {
+    let cluster = &member.cluster;
+    cluster.call(method(GET_SYSTEM_INFO)?, cluster.own(), Bytes::new(), DEADLINE).await
+}
+
+/// The `DescribeNamespaceResponse` of a member's namespace.
+pub async fn describe(member: &Member) -> Result<Bytes, Status> {
+    let (cluster, mut request) = (&member.cluster, Vec::new());
+    put_bytes(&mut request, 1, member.namespace.as_bytes());
+    cluster.call(method(DESCRIBE_NAMESPACE)?, cluster.own(), request.into(), DEADLINE).await
 }
 
 /// The RPC at a path that is written in this crate.

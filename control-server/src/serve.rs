@@ -84,7 +84,8 @@ pub async fn run(
 
     let pools = Registry::new(config.limits.clone(), replicas.clone(), metrics.clone());
     let clusters = Cds::new(placements.clone(), config.peers.token()?);
-    let admin = admin::Service::new(placements.clone(), &replicas, metrics.clone());
+    let starts = Arc::new(Starts::new(placements.clone(), replicas.server()));
+    let admin = admin::Service::new(placements.clone(), starts.clone(), &replicas, metrics.clone());
     let replica_service = replica_service::Service::new(pools.clone(), &replicas);
     let frontend = Frontend {
         topology: placements.topology(),
@@ -93,7 +94,7 @@ pub async fn run(
         replicas: replicas.clone(),
         answers,
         locator: Locator::new(config.limits.lookups, metrics.clone()),
-        starts: Arc::new(Starts::new(placements.clone(), replicas.server())),
+        starts,
         unfinished: Arc::default(),
         placements: placements.clone(),
         metrics: metrics.clone(),

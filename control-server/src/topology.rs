@@ -161,6 +161,14 @@ impl VirtualNamespace {
         here.eq(state.members.iter().map(|m| (&*m.cluster, &*m.namespace)))
     }
 
+    /// Fails with UNAVAILABLE unless [`VirtualNamespace::fits`]: a call that comes again finds the namespace as it is then.
+    pub fn must_fit(&self, state: &State) -> Result<(), Status> {
+        match self.fits(state) {
+            true => Ok(()),
+            false => Err(Status::unavailable("the namespace's members change; try again")),
+        }
+    }
+
     fn is_the_same(&self, other: &Self) -> bool {
         let members = self.members.iter().zip(&other.members);
         self.members.len() == other.members.len()

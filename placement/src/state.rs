@@ -85,11 +85,10 @@ impl State {
     /// Whether positions mean the same members here and there.
     #[must_use]
     pub fn has_the_members_of(&self, other: &Self) -> bool {
-        let names = |state: &Self| {
-            let name = |m: &Member| (m.cluster.clone(), m.namespace.clone());
-            state.members.iter().map(name).collect::<Vec<_>>()
-        };
-        names(self) == names(other)
+        fn name(member: &Member) -> (&str, &str) {
+            (&member.cluster, &member.namespace)
+        }
+        self.members.iter().map(name).eq(other.members.iter().map(name))
     }
 
     /// The position of a member.

@@ -3,14 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use panko_placement::{Participant, Participants, Said};
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{Any, Row, Transaction};
 
 use crate::sql::{SqlStore, signed, unsigned};
 use crate::{Error, Heard, UnixMillis};
 
 /// Acknowledgements in one statement.
 const ROWS: usize = 500;
+
+/// Writes down that a filter is here, whether or not it is known.
+async fn is_here(
+    transaction: &mut Transaction<'_, Any>,
+    filter: &Participant,
+    now: UnixMillis,
+) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO participants (node, process, vm, came) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (node, process, vm) DO UPDATE SET gone_until = NULL",
+    )
+    .bind(&filter.node)
+    .bind(hex(filter.process))
+    .bind(i64::from(filter.vm))
+    .bind(signed(now))
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
 
 fn hex(process: u64) -> String {
     format!("{process:016x}")
@@ -33,16 +52,7 @@ impl SqlStore {
             .bind(signed(settled))
             .execute(&mut *transaction)
             .await?;
-            sqlx::query(
-                "INSERT INTO participants (node, process, vm, came) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (node, process, vm) DO UPDATE SET gone_until = NULL",
-            )
-            .bind(&filter.node)
-            .bind(hex(filter.process))
-            .bind(i64::from(filter.vm))
-            .bind(signed(now))
-            .execute(&mut *transaction)
-            .await?;
+            is_here(&mut transaction, filter, now).await?;
         }
         let nodes: BTreeSet<_> = filters.iter().map(|filter| &filter.node).collect();
         for node in nodes {
@@ -80,16 +90,7 @@ impl SqlStore {
         let mut transaction = self.pool.begin().await?;
         for filter in filters.into_iter().filter(|filter| !known.contains(filter)) {
             // One that was dropped as gone for certain, while the store did not answer, is not there at all.
-            sqlx::query(
-                "INSERT INTO participants (node, process, vm, came) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (node, process, vm) DO UPDATE SET gone_until = NULL",
-            )
-            .bind(&filter.node)
-            .bind(hex(filter.process))
-            .bind(i64::from(filter.vm))
-            .bind(signed(now))
-            .execute(&mut *transaction)
-            .await?;
+            is_here(&mut transaction, filter, now).await?;
             returned.push(filter.clone());
         }
         let versions: Vec<_> = versions.into_iter().collect();

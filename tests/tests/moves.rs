@@ -199,15 +199,7 @@ async fn a_drained_member_is_a_former_owner_until_it_is_empty() -> Result<()> {
     tokio::time::sleep(4 * SECOND).await;
     ensure!(former().await? == 1, "it still runs there");
     ensure!(client.start_as(id, "drained", "again").await.is_err(), "it is open");
-    let delete = api::DeleteWorkflowExecutionRequest {
-        namespace: "default".to_owned(),
-        workflow_execution: Some(WorkflowExecution {
-            workflow_id: id.clone(),
-            ..Default::default()
-        }),
-    };
-    let _: api::DeleteWorkflowExecutionResponse =
-        client.call("DeleteWorkflowExecution", &delete, 10 * SECOND).await?;
+    client.delete(id).await?;
     until("the last slot is released", 30 * SECOND, async || {
         former().await.is_ok_and(|former| former == 0)
     })

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::open_twice::{Scan, scan};
-use super::verbs::{find, no_member};
+use super::verbs::member_named;
 use super::{Service, status};
 use crate::frontend::ALL_OVER;
 use crate::locate::lists::LISTS;
@@ -40,8 +40,7 @@ impl Service {
         request: FailbackRequest,
     ) -> Result<FailbackResponse, Status> {
         let (namespace, state) = self.stands(&request.namespace).await?;
-        let member = find(&state, &request.member);
-        let member = member.map_err(|_| no_member(&state, &request.member))?;
+        let member = member_named(&state, &request.member)?;
         if !state.is_fenced(member) {
             return Err(status(Refused::NotFenced(request.member).into()));
         }
@@ -114,10 +113,8 @@ impl Failback {
     /// The placement as the store has it at this moment, of the members that are known here.
     async fn stands(&self) -> Result<Arc<State>, Status> {
         let state = self.placements.current(&self.namespace.name).await.map_err(status)?;
-        match state.has_the_members_of(&self.read) {
-            true => Ok(state),
-            false => Err(Status::unavailable("the namespace's members change; try again")),
-        }
+        self.namespace.must_fit(&state)?;
+        Ok(state)
     }
 
     async fn scan(&self, state: &State) -> Result<Scan, Status> {

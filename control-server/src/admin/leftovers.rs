@@ -8,7 +8,7 @@ use panko_routing::wire::fields::{first_at, put_bytes, put_uint};
 use tonic::{Code, Status};
 
 use super::Service;
-use super::schedules::member_named;
+use super::verbs::member_named;
 use crate::identify::method;
 use crate::locate::lists::{LISTS, OPEN};
 use crate::schedules::list::list;
@@ -43,7 +43,7 @@ impl Service {
         request: ListLeftoversRequest,
     ) -> Result<ListLeftoversResponse, Status> {
         let (of, state) = self.stands(&request.namespace).await?;
-        let at = member_named(&state, &request.member)?;
+        let at = usize::from(member_named(&state, &request.member)?.0);
         let member = of.members.get(at).ok_or_else(|| Status::internal("no such member"))?;
         let (schedules, silent) = list(&of, &state, &[at]).await;
         if let Some((_, status)) = silent.into_iter().next() {

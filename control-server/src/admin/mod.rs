@@ -59,10 +59,10 @@ impl Service {
     #[must_use]
     pub fn new(
         placements: Arc<PlacementsHolder>,
+        starts: Arc<Starts>,
         replicas: &Replicas,
         metrics: Arc<Metrics>,
     ) -> InterceptedService<AdminServiceServer<Self>, Guard> {
-        let starts = Starts::new(placements.clone(), replicas.server());
         let mover = Arc::new(Mover::new(placements.clone(), starts));
         let service = Self { placements, mover, metrics };
         InterceptedService::new(AdminServiceServer::new(service), Guard::new(replicas))
@@ -77,10 +77,8 @@ impl Service {
     async fn stands(&self, name: &str) -> Result<(Arc<VirtualNamespace>, Arc<State>), Status> {
         let state = self.placements.current(name).await.map_err(status)?;
         let of = self.namespace(name)?;
-        if of.fits(&state) {
-            return Ok((of, state));
-        }
-        Err(Status::unavailable("the namespace's members change; try again"))
+        of.must_fit(&state)?;
+        Ok((of, state))
     }
 }
 

@@ -1,12 +1,12 @@
 //! Schedules: which member has which, and how they move.
 
-use panko_placement::State;
 use panko_proto::v1::{
     ListSchedulesRequest, ListSchedulesResponse, MoveScheduleRequest, MoveScheduleResponse,
     ScheduleStatus,
 };
 use tonic::Status;
 
+use super::verbs::member_named;
 use super::{Service, name_of};
 use crate::schedules::Outcome;
 use crate::schedules::list::list;
@@ -19,7 +19,7 @@ impl Service {
         let (of, state) = self.stands(&request.namespace).await?;
         let members = match request.member.as_str() {
             "" => (0..of.members.len()).collect(),
-            name => vec![member_named(&state, name)?],
+            name => vec![usize::from(member_named(&state, name)?.0)],
         };
         let (schedules, silent) = list(&of, &state, &members).await;
         let schedules = schedules.into_iter().map(|one| ScheduleStatus {
@@ -55,12 +55,4 @@ impl Service {
             Outcome::Waits(waits) => MoveScheduleResponse { waits, ..nothing },
         })
     }
-}
-
-/// The position of the member that an operator names.
-pub(super) fn member_named(state: &State, name: &str) -> Result<usize, Status> {
-    let mut all = 0..state.members.len();
-    let names = || all.clone().map(|at| name_of(state, at)).collect::<Vec<_>>().join(", ");
-    let unknown = Status::not_found(format!("{name} is no member; there are {}", names()));
-    all.find(|at| name_of(state, *at) == name).ok_or(unknown)
 }

@@ -45,12 +45,8 @@ impl Service {
         let mut version = before.version;
         if !dry_run {
             let by = By { who: &who, why: &why, lead: None, emptied: &[] };
-            // As it was planned, or not at all.
-            let planned = |now: &State| match now.version == before.version {
-                true => Ok(change.clone()),
-                false => Err(panko_store::Error::Conflict(namespace.clone()).into()),
-            };
-            let after = self.placements.change(&namespace, by, &what, planned).await;
+            let from = before.version;
+            let after = self.placements.change_from(&namespace, from, by, &what, &change).await;
             version = after.map_err(status)?.version;
         }
         Ok(ChangePlacementResponse { version, moved, what })
@@ -223,10 +219,15 @@ fn balanced(state: &State) -> Result<Vec<(usize, MemberIndex)>, Error> {
 }
 
 /// The member that an operator names.
-pub(super) fn find(state: &State, name: &str) -> Result<MemberIndex, Error> {
+fn find(state: &State, name: &str) -> Result<MemberIndex, Error> {
     let at = (0..state.members.len()).find(|at| name_of(state, *at) == name);
     let at = at.and_then(|at| u16::try_from(at).ok());
     at.map(MemberIndex).ok_or_else(|| Refused::NoSuchMember(u16::MAX).into())
+}
+
+/// The same, with the members' names where there is none of this one.
+pub(super) fn member_named(state: &State, name: &str) -> Result<MemberIndex, Status> {
+    find(state, name).map_err(|_| no_member(state, name))
 }
 
 /// Names the members where one that was named is none.
@@ -249,7 +250,7 @@ fn bad(error: Error, state: &State, verb: &Verb) -> Status {
 }
 
 /// That what an operator has named is no member.
-pub(super) fn no_member(state: &State, named: &str) -> Status {
+fn no_member(state: &State, named: &str) -> Status {
     let names: Vec<_> = (0..state.members.len()).map(|at| name_of(state, at)).collect();
     Status::not_found(format!("{named} is no member; there are {}", names.join(", ")))
 }

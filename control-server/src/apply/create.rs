@@ -7,10 +7,10 @@ use panko_routing::wire::fields::{put_bytes, put_uint};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use crate::check::facts::{self, describe, retention};
+use crate::check::facts::{self, retention};
 use crate::config::Namespace;
 use crate::desired::Desired;
-use crate::identify::method;
+use crate::identify::{describe, method};
 use crate::topology::{Member, Topology};
 
 /// How long a cluster has for an answer.

@@ -16,15 +16,15 @@ mod plan;
 use std::collections::HashMap;
 use std::path::Path;
 
-use panko_placement::{Change, State};
+use panko_placement::State;
 use panko_proto::v1::{ApplyRequest, ApplyResponse};
-use panko_store::{Entry, Write};
 use tonic::Status;
 
+use crate::admin::status;
 use crate::check;
 use crate::config::Config;
 use crate::desired::Desired;
-use crate::placements::{By, Error, PlacementsHolder, now};
+use crate::placements::{By, Error, PlacementsHolder, begin};
 use left::Left;
 use plan::{Plan, Step};
 
@@ -34,9 +34,9 @@ pub async fn apply(
     request: ApplyRequest,
 ) -> Result<ApplyResponse, Status> {
     let wanted = read(&request.desired)?;
-    placements.refresh().await.map_err(refused)?;
+    placements.refresh().await.map_err(status)?;
     let (applied, here) = placements.desired();
-    let states = states(placements).await.map_err(refused)?;
+    let states = states(placements).await.map_err(status)?;
     let left = left(placements, &wanted, &states).await;
     let plan = Plan::new(&here, &states, &wanted, &left, &request.abandon);
     let mut answer = ApplyResponse {
@@ -76,8 +76,8 @@ pub async fn apply(
     for (namespace, cluster, physical) in missing {
         create::create(&wanted, namespace, &cluster, &physical).await?;
     }
-    carry_out(placements, applied, &wanted, &plan, &request).await.map_err(refused)?;
-    for (name, state) in self::states(placements).await.map_err(refused)? {
+    carry_out(placements, applied, &wanted, &plan, &request).await.map_err(status)?;
+    for (name, state) in self::states(placements).await.map_err(status)? {
         if state.handover.is_some() {
             answer.handovers.push(name);
         }
@@ -143,13 +143,12 @@ async fn carry_out(
     }
     for (namespace, step) in &plan.steps {
         match step {
-            Step::Begin(state) => begin(placements, namespace, state, by).await?,
+            Step::Begin(state) => {
+                begin::write(&**placements.store(), namespace, 0, state, begin::FIRST, by).await?;
+                placements.refresh().await?;
+            }
             Step::Change { from, change, what } => {
-                let planned = |now: &State| match now.version == *from {
-                    true => Ok(change.clone()),
-                    false => Err(panko_store::Error::Conflict(namespace.clone()).into()),
-                };
-                placements.change(namespace, by, what, planned).await?;
+                placements.change_from(namespace, *from, by, what, change).await?;
             }
         }
     }
@@ -160,41 +159,4 @@ async fn carry_out(
         placements.store().end(namespace, *from).await?;
     }
     Ok(())
-}
-
-/// A namespace's first placement.
-async fn begin(
-    placements: &PlacementsHolder,
-    namespace: &str,
-    state: &State,
-    by: By<'_>,
-) -> Result<(), Error> {
-    let entry = Entry {
-        version: state.version,
-        at: now(),
-        who: by.who.to_owned(),
-        what: "the first placement".to_owned(),
-        why: by.why.to_owned(),
-    };
-    let store = placements.store();
-    let write = Write {
-        namespace,
-        from: 0,
-        state,
-        entry: &entry,
-        lead: None,
-        hands_over: false,
-        emptied: &[],
-    };
-    store.write(write).await?;
-    placements.refresh().await
-}
-
-fn refused(error: Error) -> Status {
-    crate::admin::status(error)
-}
-
-/// All of these in one.
-fn all(changes: Vec<Change>) -> Change {
-    Change::All(changes)
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use panko_placement::{Change, Member, State};
 use panko_routing::placement::MemberIndex;
 
-use super::all;
 use super::left::Left;
 use crate::check::Row;
 use crate::config::{Cluster, Namespace};
@@ -192,7 +191,8 @@ impl Plan {
                 format!("{sign} {}: {rest}", namespace.name)
             });
             self.lines.extend(lines);
-            let (from, change, what) = (state.version, all(edit.changes), edit.what.join("; "));
+            let (from, change, what) =
+                (state.version, Change::All(edit.changes), edit.what.join("; "));
             self.steps.push((namespace.name.clone(), Step::Change { from, change, what }));
         }
         edit.now
@@ -243,7 +243,7 @@ impl Plan {
             true => format!("- {name} leaves: it is empty"),
             false => format!("- {name} leaves, and leaves behind: {has}"),
         };
-        let change = all(vec![Change::Release(released), Change::Remove(at)]);
+        let change = Change::All(vec![Change::Release(released), Change::Remove(at)]);
         self.try_to(namespace, edit, change, what);
         false
     }

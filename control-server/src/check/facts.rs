@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use panko_routing::wire::fields::{Field, Value, fields, first_at, last_bytes, put_bytes};
 use tonic::{Code, Status};
 
 use super::clock;
-use crate::identify::{DESCRIBE_NAMESPACE, GET_SYSTEM_INFO, method};
+use crate::identify::{describe, method, system_info};
 use crate::topology::Member;
 
 /// How long a cluster has for an answer.
@@ -37,9 +36,7 @@ pub struct Facts {
 
 /// Asks a member. An error is what an operator has to do something about first.
 pub async fn ask(member: &Member) -> Result<Facts, Status> {
-    let cluster = &member.cluster;
-    let info = cluster.call(method(GET_SYSTEM_INFO)?, cluster.own(), Bytes::new(), DEADLINE);
-    let info = info.await?;
+    let info = system_info(member).await?;
     let described = describe(member).await?;
     let strange = |e| Status::internal(format!("what it says cannot be read: {e}"));
     let server = last_bytes(&info, 1).map_err(strange)?;
@@ -54,13 +51,6 @@ pub async fn ask(member: &Member) -> Result<Facts, Status> {
         search_attributes: search_attributes(member).await?,
         clock: clock::ahead(member).await,
     })
-}
-
-/// The `DescribeNamespaceResponse` of a member's namespace.
-pub async fn describe(member: &Member) -> Result<Bytes, Status> {
-    let (cluster, mut request) = (&member.cluster, Vec::new());
-    put_bytes(&mut request, 1, member.namespace.as_bytes());
-    cluster.call(method(DESCRIBE_NAMESPACE)?, cluster.own(), request.into(), DEADLINE).await
 }
 
 /// `config.workflow_execution_retention_ttl.seconds`.

@@ -151,9 +151,7 @@ impl Frontend {
                 self.locator.locate_for_start(namespace, &here, target, owner(&here)?.0),
             );
             let state = state.map_err(unavailable)?;
-            if !namespace.fits(&state) {
-                return Err(Status::unavailable("the namespace's members change; try again"));
-            }
+            namespace.must_fit(&state)?;
             let (owner, owners) = owner(&state)?;
             let place = match state.version == here.version {
                 true => place?,

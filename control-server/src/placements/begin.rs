@@ -2,11 +2,18 @@
 
 use panko_placement::{Change, Member, State};
 use panko_routing::placement::assign;
-use panko_store::{Entry, Store, Write};
+use panko_store::{Store, Write};
 
-use super::now;
+use super::{By, now};
 use crate::config::{self, Config};
 use crate::desired::Desired;
+
+/// What the history says of a namespace's first placement.
+pub const FIRST: &str = "the first placement";
+
+/// Who writes what a start adds.
+const BY: By<'_> =
+    By { who: "the control server", why: "panko.yaml says so", lead: None, emptied: &[] };
 
 /// Why a control server cannot start with this `panko.yaml` and this store.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +59,7 @@ async fn once(config: &Config, store: &dyn Store) -> Result<(), Error> {
     };
     if before.as_ref() != Some(&desired) {
         let version = applied.map_or(0, |applied| applied.version) + 1;
-        let entry = entry(version, "clusters and namespaces are taken over at a start");
+        let entry = BY.entry(version, "clusters and namespaces are taken over at a start");
         let body = serde_json::to_string(&desired)?;
         store.apply(version - 1, &source, &body, &entry).await?;
     }
@@ -79,7 +86,8 @@ fn same(a: &Desired, b: &Desired) -> bool {
 async fn reconcile(namespace: &config::Namespace, store: &dyn Store) -> Result<(), Error> {
     let name = &namespace.name;
     let Some(mut state) = store.placement(name).await? else {
-        return write(store, name, 0, &first(namespace)?, "the first placement").await;
+        let first = first(namespace)?;
+        return Ok(write(store, name, 0, &first, FIRST, BY).await?);
     };
     for member in members(namespace) {
         if state.position(&member.cluster, &member.namespace).is_some() {
@@ -87,7 +95,7 @@ async fn reconcile(namespace: &config::Namespace, store: &dyn Store) -> Result<(
         }
         let what = format!("{}/{} joins, and owns nothing yet", member.cluster, member.namespace);
         let (from, next) = (state.version, state.after(&Change::Put(member))?);
-        write(store, name, from, &next, &what).await?;
+        write(store, name, from, &next, &what, BY).await?;
         tracing::info!(namespace = name, what, "`panko rebalance` gives it its share");
         state = next;
     }
@@ -117,19 +125,16 @@ pub fn members(namespace: &config::Namespace) -> impl Iterator<Item = Member> + 
     })
 }
 
-fn entry(version: u64, what: &str) -> Entry {
-    let (who, why) = ("the control server".to_owned(), "panko.yaml says so".to_owned());
-    Entry { version, at: now(), who, what: what.to_owned(), why }
-}
-
-async fn write(
+/// Writes a placement from the version that counted, 0 for none.
+pub async fn write(
     store: &dyn Store,
     namespace: &str,
     from: u64,
     state: &State,
     what: &str,
-) -> Result<(), Error> {
-    let entry = entry(state.version, what);
+    by: By<'_>,
+) -> Result<(), panko_store::Error> {
+    let entry = by.entry(state.version, what);
     let write = Write {
         namespace,
         from,
@@ -139,5 +144,5 @@ async fn write(
         hands_over: false,
         emptied: &[],
     };
-    Ok(store.write(write).await?)
+    store.write(write).await
 }

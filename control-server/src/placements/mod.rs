@@ -6,6 +6,7 @@
 //! * [`drive`] — the leader's part: handovers are completed once every filter agrees, and former owners that are
 //!   empty are released ([`scan`]).
 //! * [`verify`] — the leader looks whether an id is open on several members.
+//! * [`known`] — what was read from the store last, and how it is published.
 //! * [`learn`] — what clusters tell of their namespaces.
 //! * [`roll`] — what filters say, written down.
 //! * [`wire`] — a placement as filters get it; [`delta`] — what has changed in it.
@@ -16,13 +17,13 @@ pub mod drive;
 #[cfg(test)]
 mod fixture;
 pub mod follow;
+mod known;
 mod learn;
 pub mod roll;
 mod scan;
 mod verify;
 mod wire;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -32,8 +33,9 @@ use panko_routing::{Key, Placement, in_flight};
 use panko_store::{Applied, Entry, FormerOwner, Lead, Store, UnixMillis, Write};
 use tokio::sync::watch;
 
-use crate::desired::{self, Desired};
+use crate::desired::Desired;
 use crate::topology::{Topology, VirtualNamespace};
+use known::Known;
 
 /// All placements at one moment; none once the control server stops.
 pub type Snapshot = Option<Arc<Vec<Arc<Placement>>>>;
@@ -54,17 +56,6 @@ pub struct PlacementsHolder {
     learning: learn::Learning,
     topologies: watch::Sender<Arc<Topology>>,
     sender: watch::Sender<Snapshot>,
-}
-
-/// What was last read from the store.
-#[derive(Debug, Clone, Default)]
-struct Known {
-    /// The version of what was applied; 0 for nothing.
-    applied: u64,
-    desired: Arc<Desired>,
-    states: BTreeMap<String, Arc<State>>,
-    /// The placements as filters get them. Those that stay the same are shared from one snapshot to the next.
-    placements: BTreeMap<String, Arc<Placement>>,
 }
 
 /// Why a placement was not changed.
@@ -100,6 +91,14 @@ pub struct By<'a> {
     pub lead: Option<&'a Lead>,
     /// Former owners that are released: no start may have been sent there since they were found empty.
     pub emptied: &'a [FormerOwner],
+}
+
+impl By<'_> {
+    /// The entry of a history for what this one does now.
+    fn entry(&self, version: u64, what: &str) -> Entry {
+        let (who, what, why) = (self.who.to_owned(), what.to_owned(), self.why.to_owned());
+        Entry { version, at: now(), who, what, why }
+    }
 }
 
 impl PlacementsHolder {
@@ -160,8 +159,9 @@ impl PlacementsHolder {
         };
         let mut states = Vec::new();
         for (namespace, version) in versions.placements {
-            let newer = here.states.get(&namespace).is_none_or(|state| state.version < version);
-            if newer && let Some(state) = self.store.placement(&namespace).await? {
+            if here.version(&namespace) < version
+                && let Some(state) = self.store.placement(&namespace).await?
+            {
                 states.push((namespace, state));
             }
         }
@@ -217,6 +217,22 @@ impl PlacementsHolder {
         self.change(namespace, by, what, same).await
     }
 
+    /// Like [`PlacementsHolder::change`], as it was planned from version `from`, or not at all.
+    pub async fn change_from(
+        &self,
+        namespace: &str,
+        from: u64,
+        by: By<'_>,
+        what: &str,
+        change: &Change,
+    ) -> Result<Arc<State>, Error> {
+        let planned = |now: &State| match now.version == from {
+            true => Ok(change.clone()),
+            false => Err(panko_store::Error::Conflict(namespace.to_owned()).into()),
+        };
+        self.change(namespace, by, what, planned).await
+    }
+
     /// Changes a placement as the store has it by then. `change` is asked again when another change came
     /// first. Returns the placement after it.
     pub async fn change(
@@ -230,13 +246,7 @@ impl PlacementsHolder {
         loop {
             let here = self.current(namespace).await?;
             let state = here.after(&change(&here)?)?;
-            let entry = Entry {
-                version: state.version,
-                at: now(),
-                who: by.who.to_owned(),
-                what: what.to_owned(),
-                why: by.why.to_owned(),
-            };
+            let entry = by.entry(state.version, what);
             let from = here.version;
             let write = Write {
                 namespace,
@@ -281,112 +291,16 @@ impl PlacementsHolder {
         let clusters = names(desired.clusters.iter().map(|c| c.name.as_str()).collect());
         let namespaces = names(desired.namespaces.iter().map(|n| n.name.as_str()).collect());
         let what = format!("clusters {clusters}; namespaces {namespaces}");
-        let (who, why) = (by.who.to_owned(), by.why.to_owned());
-        let entry = Entry { version: from + 1, at: now(), who, what, why };
+        let entry = by.entry(from + 1, &what);
         self.store.apply(from, &source, &body, &entry).await?;
         self.take(Some(Applied { version: entry.version, body }), Vec::new())?;
         Ok(entry.version)
-    }
-
-    /// Publishes what is newer than what is here.
-    fn take(&self, applied: Option<Applied>, states: Vec<(String, State)>) -> Result<(), Error> {
-        let mut here = self.lock();
-        let mut next = here.clone();
-        if let Some(applied) = applied.filter(|applied| applied.version > here.applied) {
-            next.desired = Arc::new(serde_json::from_str(&applied.body)?);
-            next.applied = applied.version;
-        }
-        for (namespace, state) in states {
-            if next.states.get(&namespace).is_none_or(|here| here.version < state.version) {
-                next.states.insert(namespace, Arc::new(state));
-            }
-        }
-        let desired = next.desired.clone();
-        next.states.retain(|name, state| is_served(&desired, name, state));
-        let is = |(a, b): (&Arc<State>, &Arc<State>)| Arc::ptr_eq(a, b);
-        let same = next.states.len() == here.states.len()
-            && next.states.values().zip(here.states.values()).all(is);
-        if same && next.applied == here.applied {
-            return Ok(());
-        }
-        let topology = self.topology_of(&next);
-        next.placements = self.placements_of(&next, &here, &topology)?;
-        for (name, state) in &next.states {
-            let members = topology.namespace(name).into_iter().flat_map(|of| &of.members);
-            for (member, of) in members.zip(&state.members) {
-                member.set_fenced(of.fenced);
-            }
-        }
-        let placements = next.placements.values().cloned().collect();
-        *here = next;
-        // Whoever has a placement has its members.
-        self.topologies.send_if_modified(|old| {
-            let news = !Arc::ptr_eq(old, &topology);
-            *old = topology;
-            news
-        });
-        self.sender.send_replace(Some(Arc::new(placements)));
-        Ok(())
-    }
-
-    /// The placements as filters get them, those of before where nothing of them has changed.
-    fn placements_of(
-        &self,
-        next: &Known,
-        here: &Known,
-        topology: &Topology,
-    ) -> Result<BTreeMap<String, Arc<Placement>>, Error> {
-        let before = self.topology();
-        let mut placements = BTreeMap::new();
-        for (name, state) in &next.states {
-            let Some(of) = topology.namespace(name) else { continue };
-            let same = before.namespace(name).is_some_and(|before| Arc::ptr_eq(before, of))
-                && here.states.get(name).is_some_and(|here| Arc::ptr_eq(here, state));
-            let placement = match here.placements.get(name).filter(|_| same) {
-                Some(placement) => placement.clone(),
-                None => Arc::new(wire::placement(of, state)?),
-            };
-            placements.insert(name.clone(), placement);
-        }
-        Ok(placements)
-    }
-
-    /// The topology of what is known; the one that is here, if that is still the same.
-    fn topology_of(&self, known: &Known) -> Arc<Topology> {
-        let before = self.topology();
-        let mut namespaces = Vec::new();
-        for (name, state) in &known.states {
-            let settings = known.desired.namespace(name);
-            namespaces.extend(settings.map(|namespace| desired::with_members(namespace, state)));
-        }
-        let mut topology = Topology::new(&known.desired.clusters, &namespaces, Some(&before));
-        for (name, state) in &known.states {
-            let members = topology.namespace(name).into_iter().flat_map(|of| &of.members);
-            if members.zip(&state.members).any(|(member, of)| member.is_fenced() != of.fenced) {
-                topology.renew(name);
-            }
-        }
-        if topology.is_the_same(&before) { before } else { Arc::new(topology) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         // What is known is replaced as a whole.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether a namespace can be served: it was applied, and so were the clusters of all its members.
-fn is_served(desired: &Desired, name: &str, state: &State) -> bool {
-    let unknown = state.members.iter().find(|member| desired.cluster(&member.cluster).is_none());
-    if let (Some(member), true) = (unknown, desired.namespace(name).is_some()) {
-        let cluster = &member.cluster;
-        tracing::error!(
-            namespace = name,
-            cluster,
-            "a member's cluster was not applied, so the namespace is not served; `panko apply` a panko.yaml that has it"
-        );
-    }
-    unknown.is_none() && desired.namespace(name).is_some()
 }
 
 /// Whether a slot has another owner than before.

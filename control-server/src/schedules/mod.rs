@@ -74,13 +74,13 @@ pub enum Outcome {
 /// Moves schedules.
 pub struct Mover {
     placements: Arc<PlacementsHolder>,
-    starts: Starts,
+    starts: Arc<Starts>,
 }
 
 impl Mover {
     /// One that locks keys by these means.
     #[must_use]
-    pub fn new(placements: Arc<PlacementsHolder>, starts: Starts) -> Self {
+    pub fn new(placements: Arc<PlacementsHolder>, starts: Arc<Starts>) -> Self {
         Self { placements, starts }
     }
 
@@ -123,9 +123,7 @@ impl Mover {
         dry_run: bool,
     ) -> Result<Outcome, Status> {
         let state = self.placements.current(&namespace.name).await.map_err(unavailable)?;
-        if !namespace.fits(&state) {
-            return Err(Status::unavailable("the namespace's members change; try again"));
-        }
+        namespace.must_fit(&state)?;
         let number = Key { kind: "schedule", id: id.as_bytes() }.slot().index();
         let slot = state.slots.get(number);
         let slot = slot.ok_or_else(|| Status::internal("no such slot"))?;

@@ -7,12 +7,11 @@ use anyhow::{Context, ensure};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, HeaderValue, Request};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::case::Case;
+use crate::connection;
 use crate::control::CLUSTER;
-use crate::server::{CONNECTION_WINDOW, STREAM_WINDOW};
 
 const SERVICE: &str = "http://temporal/temporal.api.workflowservice.v1.WorkflowService";
 
@@ -27,15 +26,7 @@ impl Client {
     /// Connects. `names_cluster` says whether the client chooses the cluster by header, or leaves
     /// that to the filter.
     pub async fn connect(address: SocketAddr, names_cluster: bool) -> anyhow::Result<Self> {
-        let socket = TcpStream::connect(address).await?;
-        socket.set_nodelay(true)?;
-        let (connection, driver) = h2::client::Builder::new()
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .handshake(socket)
-            .await?;
-        tokio::spawn(driver);
-        Ok(Self { connection, names_cluster })
+        Ok(Self { connection: connection::connect(address).await?, names_cluster })
     }
 
     /// Keeps `streams` calls in flight for `time`, lets them end, and counts them.

@@ -10,6 +10,7 @@ mod backend;
 mod case;
 mod client;
 mod config;
+mod connection;
 mod control;
 mod envoy;
 mod frame;

@@ -13,12 +13,11 @@ use panko_proto::v1::{Ack, FilterMessage, Hello, PlacementUpdate, filter_message
 use panko_routing::wire::fields::{Value, fields};
 use prost::Message;
 use rand::Rng;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
+use crate::connection::connect;
 use crate::frame;
-use crate::server::{CONNECTION_WINDOW, STREAM_WINDOW};
 
 const STREAM: &str = "http://panko/panko.v1.PlacementService/StreamPlacements";
 
@@ -79,18 +78,6 @@ impl Filters {
         let event = tokio::time::timeout(patience, self.events.recv()).await;
         event.context("the filters see nothing more")?.context("there are no filters")
     }
-}
-
-async fn connect(at: SocketAddr) -> anyhow::Result<SendRequest<Bytes>> {
-    let socket = TcpStream::connect(at).await?;
-    socket.set_nodelay(true)?;
-    let (connection, driver) = h2::client::Builder::new()
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .handshake(socket)
-        .await?;
-    tokio::spawn(driver);
-    Ok(connection)
 }
 
 struct Filter {

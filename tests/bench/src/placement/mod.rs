@@ -21,24 +21,17 @@ use std::future::Future;
 
 use anyhow::Context;
 use serde_json::{Map, Value};
-use tokio::signal::unix::{SignalKind, signal};
 
 pub use options::Options;
 
-use crate::polls::allow_many_connections;
 use crate::polls::sheet::Sheet;
+use crate::polls::{allow_many_connections, unless_interrupted};
 use options::{Part, defaults};
 
 /// Runs what was asked for, prints its tables, and ends what it started, also when it is interrupted.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     allow_many_connections()?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        result = run_parts(&options) => result,
-        _ = terminate.recv() => anyhow::bail!("terminated"),
-        _ = interrupt.recv() => anyhow::bail!("interrupted"),
-    }
+    unless_interrupted(run_parts(&options)).await
 }
 
 async fn run_parts(options: &Options) -> anyhow::Result<()> {

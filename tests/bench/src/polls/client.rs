@@ -8,10 +8,9 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
-use tokio::net::TcpStream;
 
+use crate::connection;
 use crate::frame;
-use crate::server::{CONNECTION_WINDOW, STREAM_WINDOW};
 
 const WORKFLOW_SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
 
@@ -22,15 +21,7 @@ pub struct Client(SendRequest<Bytes>);
 impl Client {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
-        let socket = TcpStream::connect(address).await?;
-        socket.set_nodelay(true)?;
-        let (connection, driver) = h2::client::Builder::new()
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .handshake(socket)
-            .await?;
-        tokio::spawn(driver);
-        Ok(Self(connection))
+        Ok(Self(connection::connect(address).await?))
     }
 
     /// Makes a unary call of WorkflowService: see [`Client::call_at`].

@@ -41,13 +41,7 @@ const SDK_DEADLINE: Duration = Duration::from_secs(70);
 /// Runs what was asked for, prints its tables, and ends what it started, also when it is interrupted.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     allow_many_connections()?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        result = run_parts(&options) => result,
-        _ = terminate.recv() => anyhow::bail!("terminated"),
-        _ = interrupt.recv() => anyhow::bail!("interrupted"),
-    }
+    unless_interrupted(run_parts(&options)).await
 }
 
 async fn run_parts(options: &Options) -> anyhow::Result<()> {
@@ -85,6 +79,19 @@ async fn settle(ledger: &Ledger, from: usize, patience: Duration) -> Outcome {
             return outcome;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Does this until it is done, or until a signal: then all that it has started ends with it.
+pub(crate) async fn unless_interrupted(
+    work: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        result = work => result,
+        _ = terminate.recv() => anyhow::bail!("terminated"),
+        _ = interrupt.recv() => anyhow::bail!("interrupted"),
     }
 }
 
