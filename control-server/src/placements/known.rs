@@ -33,6 +33,11 @@ impl Known {
         served.or_else(|| self.unserved.get(namespace).copied()).unwrap_or(0)
     }
 
+    /// What is applied anew may serve what was not.
+    pub(super) fn forget_unserved(&mut self) {
+        self.unserved.clear();
+    }
+
     /// Takes in what is newer than what is here.
     fn take(
         &mut self,
@@ -42,7 +47,7 @@ impl Known {
         if let Some(applied) = applied.filter(|applied| applied.version > self.applied) {
             self.desired = Arc::new(serde_json::from_str(&applied.body)?);
             self.applied = applied.version;
-            self.unserved.clear();
+            self.forget_unserved();
         }
         for (namespace, state) in states {
             if self.version(&namespace) < state.version {

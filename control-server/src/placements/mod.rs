@@ -151,12 +151,13 @@ impl PlacementsHolder {
 
     /// Reads the store as far as it is newer than what is here. That is published.
     pub async fn refresh(&self) -> Result<(), Error> {
-        let here = self.lock().clone();
+        let mut here = self.lock().clone();
         let versions = self.store.versions().await?;
-        let applied = match versions.applied > here.applied {
-            true => self.store.applied().await?,
-            false => None,
-        };
+        let mut applied = None;
+        if versions.applied > here.applied {
+            applied = self.store.applied().await?;
+            here.forget_unserved();
+        }
         let mut states = Vec::new();
         for (namespace, version) in versions.placements {
             if here.version(&namespace) < version
